@@ -1,0 +1,144 @@
+# my_init, its supervisor, and their tests.  See README.md.
+#
+#   make                 build everything under $(BUILD)
+#   make install         into $(DESTDIR)
+#   make demo            show it at work, without a container engine
+#   make test            install what the tests need, and run them
+#   make bench           measure it beside other inits
+#   make lint            check which folder includes and links what
+#   make STATIC=1        link the supervisor statically, too
+#   make SANITIZE=1      with AddressSanitizer and UBSan (supervisor, unit tests)
+
+VERSION	= 0.1.0
+BUILD	= build
+DESTDIR	=
+SBINDIR	= /sbin
+LIBDIR	= /usr/lib/my_init
+MANDIR	= /usr/share/man
+
+CC	= gcc
+# PID 1 is static, and smallest with musl: 20 KiB resident where glibc has 700.
+# musl-gcc knows no -static-pie, so its start file and two flags are named here.
+INIT_CC	= $(CC)
+INIT_LINK = -static-pie
+ifeq ($(findstring clang,$(CC)),)
+ifneq ($(shell command -v musl-gcc),)
+INIT_CC	= musl-gcc
+MUSL	= /usr/lib/$(shell uname -m)-linux-musl
+INIT_LINK = -static -nostartfiles -Wl,-pie -Wl,--no-dynamic-linker \
+	$(MUSL)/rcrt1.o $(MUSL)/crti.o $(MUSL)/crtn.o
+endif
+endif
+
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Werror
+# A flag if the compiler has it: clang before 16 wants another beside the third.
+has	= $(shell printf 'int x;' | $(CC) -Werror $(1) -xc -c -o /dev/null - 2>&1 \
+	>/dev/null | grep -q . || printf '%s' '$(1)')
+HARDENING := -fstack-protector-strong -fstack-clash-protection \
+	$(call has,-ftrivial-auto-var-init=zero) -fcf-protection
+FORTIFY	= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+OPTIMIZE = -O2 -g
+CPPFLAGS = -D_GNU_SOURCE -I. -Isupervisor
+CFLAGS	= -std=gnu17 $(OPTIMIZE) $(WARNINGS) $(HARDENING) \
+	-ffile-prefix-map=$(CURDIR)=.
+RELRO	= -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
+
+ifeq ($(shell uname -m),aarch64)
+HARDENING := $(filter-out -fcf-protection,$(HARDENING)) \
+	-mbranch-protection=standard
+endif
+
+# The supervisor, and what is linked with it.
+SUPERVISOR_LINK = -pie $(RELRO)
+SUPERVISOR_LIBS = -levent_core -ljson-c
+ifdef STATIC
+SUPERVISOR_LINK = -static-pie $(RELRO)
+endif
+ifdef SANITIZE
+BUILD	= build-sanitize
+FORTIFY	=
+OPTIMIZE = -O1 -g -fno-omit-frame-pointer
+SANITIZER = -fsanitize=address,undefined -fno-sanitize-recover=all
+endif
+
+INIT_OBJECTS = $(addprefix $(BUILD)/, initd/initd.o initd/kernel.o initd/sweep.o)
+SUPERVISOR_OBJECTS = $(addprefix $(BUILD)/supervisor/, boot.o command.o dump.o \
+	environment.o explain.o fsm.o group.o index.o log.o main.o options.o \
+	reap.o scan.o script.o service.o shutdown.o signal.o spawn.o table.o \
+	task.o)
+PROTO_OBJECTS = $(BUILD)/proto/names.o
+PROGRAMS = $(BUILD)/my_init $(BUILD)/supervisor.bin
+
+all: $(PROGRAMS)
+
+$(BUILD)/my_init: $(INIT_OBJECTS)
+	$(INIT_CC) $(CFLAGS) -o $@ $(INIT_OBJECTS) $(INIT_LINK) $(RELRO)
+
+$(BUILD)/supervisor.bin: $(SUPERVISOR_OBJECTS) $(PROTO_OBJECTS)
+	$(CC) $(CFLAGS) $(SANITIZER) $(SUPERVISOR_LINK) -o $@ \
+	    $(SUPERVISOR_OBJECTS) $(PROTO_OBJECTS) $(SUPERVISOR_LIBS)
+
+# musl has no fortified functions, and its stack protector works.
+$(BUILD)/initd/%.o: initd/%.c Makefile
+	@mkdir -p $(@D)
+	$(INIT_CC) $(CPPFLAGS) -DSUPERVISOR_PATH='"$(LIBDIR)/supervisor"' \
+	    $(CFLAGS) -fPIE -MMD -c -o $@ $<
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(FORTIFY) -DVERSION='"$(VERSION)"' $(CFLAGS) \
+	    $(SANITIZER) -fPIE -MMD -c -o $@ $<
+
+# --- unit tests: the file under test, and what it cannot do without ------------
+UNIT_TESTS = $(addprefix $(BUILD)/tests/unit/, test_dump test_environment \
+	test_explain test_fsm test_log test_table)
+
+$(BUILD)/tests/unit/test_dump: $(BUILD)/supervisor/dump.o
+$(BUILD)/tests/unit/test_environment: $(BUILD)/supervisor/environment.o
+$(BUILD)/tests/unit/test_explain: $(BUILD)/supervisor/explain.o
+$(BUILD)/tests/unit/test_fsm: $(BUILD)/supervisor/fsm.o
+$(BUILD)/tests/unit/test_log: $(BUILD)/supervisor/log.o
+$(BUILD)/tests/unit/test_table: $(BUILD)/supervisor/table.o $(PROTO_OBJECTS)
+
+$(UNIT_TESTS): %: %.o
+	$(CC) $(CFLAGS) $(SANITIZER) -pie -o $@ $^ -lcmocka -ljson-c
+
+unit-tests: $(UNIT_TESTS)
+
+install: all
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR) \
+	    $(DESTDIR)$(MANDIR)/man8
+	install -m 755 $(BUILD)/my_init $(DESTDIR)$(SBINDIR)/my_init
+	install -m 755 $(BUILD)/supervisor.bin $(DESTDIR)$(LIBDIR)/supervisor
+	install -m 644 initd/my_init.8 $(DESTDIR)$(MANDIR)/man8/my_init.8
+
+# The jobs a newcomer starts with install what they need first, so they run make
+# again: what is missing now is not missing then.
+demo:
+	./packages demo
+	$(MAKE) install DESTDIR=$(CURDIR)/$(BUILD)/stage
+	./demo.sh $(CURDIR)/$(BUILD)/stage
+
+test:
+	./packages test
+	$(MAKE) all unit-tests lint
+	$(MAKE) install DESTDIR=$(CURDIR)/$(BUILD)/stage
+	BUILD=$(BUILD) MY_INIT_STAGE=$(CURDIR)/$(BUILD)/stage tests/run $(TESTS)
+
+bench:
+	./packages bench
+	$(MAKE) install DESTDIR=$(CURDIR)/$(BUILD)/stage
+	BUILD=$(BUILD) MY_INIT_STAGE=$(CURDIR)/$(BUILD)/stage tests/bench/run
+
+lint:
+	tests/lint $(BUILD)
+
+clean:
+	rm -rf build build-sanitize build-static $(BUILD)
+
+-include $(INIT_OBJECTS:.o=.d) $(SUPERVISOR_OBJECTS:.o=.d) \
+	$(PROTO_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
+
+.PHONY: all install unit-tests demo test bench lint clean
+.DELETE_ON_ERROR:

@@ -1,0 +1,27 @@
+/* The words for what proto/state.h numbers, the same everywhere. */
+#include "proto/state.h"
+
+const char *const service_state_names[SERVICE_STATES] = {
+	[SERVICE_DOWN] = "down",
+	[SERVICE_STARTING] = "starting",
+	[SERVICE_UP] = "up",
+	[SERVICE_BACKOFF] = "backoff",
+	[SERVICE_STOPPING] = "stopping",
+	[SERVICE_FINISHING] = "finishing",
+};
+_Static_assert(SERVICE_FINISHING + 1 == SERVICE_STATES, "a state has no name");
+
+const char *const phase_names[PHASES] = {
+	[PHASE_ENVIRONMENT] = "environment",
+	[PHASE_KEY] = "insecure key",
+	[PHASE_SCRIPTS] = "startup scripts",
+	[PHASE_RC_LOCAL] = "rc.local",
+	[PHASE_RUNNING] = "running",
+	[PHASE_STOP_SCRIPT] = "stopping the startup script",
+	[PHASE_STOP_COMMAND] = "stopping the main command",
+	[PHASE_PRE_SHUTDOWN] = "pre-shutdown scripts",
+	[PHASE_STOP_SERVICES] = "stopping services",
+	[PHASE_POST_SHUTDOWN] = "post-shutdown scripts",
+	[PHASE_DONE] = "done",
+};
+_Static_assert(PHASE_DONE + 1 == PHASES, "a phase has no name");

@@ -1,0 +1,142 @@
+/*
+ * The state table: what must survive the supervisor, and nothing else.
+ *
+ * A memfd that my_init makes and every supervisor maps in turn.  It is the
+ * supervisor's record of its processes, not a copy of one: a field is changed
+ * here first and acted on afterwards, so that the next supervisor goes on where
+ * the last one was killed.  What can be read again from files is not in it.
+ *
+ * Two rules make a kill -9 at any instruction harmless:
+ *
+ * - Who starts a process puts a ticket (a negative number, never used twice)
+ *   into its pid field.  The child trades the ticket for its own pid before it
+ *   executes anything, and ends if the ticket is gone.  A supervisor that finds
+ *   a ticket takes it back: the child of a dead supervisor then cannot start
+ *   late, beside a second one.
+ * - An end is written here before the process is reaped.  A pid in the table is
+ *   therefore never a pid that the kernel could have given to a stranger.
+ *
+ * Readers other than the supervisor use the sequence number: odd while a slot
+ * is being changed.  Times are CLOCK_MONOTONIC milliseconds; 0 is "none".
+ */
+#ifndef PROTO_STATE_H
+#define PROTO_STATE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "proto/init.h"
+
+#define STATE_MAGIC	0x6d79696eu	/* "myin" */
+#define STATE_VERSION	1
+#define STATE_SLOTS	8192
+#define STATE_NAME_MAX	103		/* bytes of a service's name */
+#define STATE_PATH_MAX	255
+
+/* What a service is.  Numbers are never reused. */
+enum service_state {
+	SERVICE_DOWN = 1,	/* nothing runs and nothing is due */
+	SERVICE_STARTING = 2,	/* run has been forked */
+	SERVICE_UP = 3,		/* run runs */
+	SERVICE_BACKOFF = 4,	/* waits for deadline_ms to be started again */
+	SERVICE_STOPPING = 5,	/* told to end; KILL at deadline_ms */
+	SERVICE_FINISHING = 6,	/* finish runs; KILL at deadline_ms */
+};
+#define SERVICE_STATES	7	/* one past the last */
+extern const char *const service_state_names[SERVICE_STATES];
+
+/* What is wanted of it. */
+enum service_want {
+	WANT_DOWN = 1,
+	WANT_UP = 2,
+};
+
+/* Where the container is between its start and its end. */
+enum phase {
+	PHASE_ENVIRONMENT = 1,	/* import and export of the environment */
+	PHASE_KEY = 2,		/* enable_insecure_key, if asked for */
+	PHASE_SCRIPTS = 3,	/* /etc/my_init.d */
+	PHASE_RC_LOCAL = 4,
+	PHASE_RUNNING = 5,	/* services, main command */
+	PHASE_STOP_SCRIPT = 6,	/* the boot was cut short */
+	PHASE_STOP_COMMAND = 7,
+	PHASE_PRE_SHUTDOWN = 8,
+	PHASE_STOP_SERVICES = 9,
+	PHASE_POST_SHUTDOWN = 10,
+	PHASE_DONE = 11,
+};
+#define PHASES	12
+extern const char *const phase_names[PHASES];
+
+/* A process that is not a service: a script, or the main command. */
+struct state_process {
+	_Atomic int32_t	pid;		/* 0 none, < 0 a ticket */
+	int32_t		status;		/* wait status, once it has ended */
+	uint32_t	ended;		/* status is valid */
+	uint32_t	stopping;	/* told to end; KILL at deadline_ms */
+	int64_t		started_ms;
+	int64_t		deadline_ms;
+};
+
+struct state_slot {
+	char		name[STATE_NAME_MAX + 1];	/* "" is a free slot */
+	_Atomic uint32_t sequence;
+	uint8_t		state;		/* enum service_state */
+	uint8_t		want;		/* enum service_want */
+	uint8_t		sent;		/* signal last sent to stop it */
+	uint8_t		flags;		/* SLOT_ bits */
+	_Atomic int32_t	pid;		/* of run or finish; 0, or a ticket */
+	int32_t		group;		/* process group run left behind, or 0 */
+	int32_t		exit_status;	/* wait status of the last run */
+	int32_t		error;		/* errno of the last start, or 0 */
+	uint32_t	restarts;
+	uint32_t	quick_deaths;	/* in a row, of less than a second */
+	int64_t		since_ms;	/* in this state */
+	int64_t		started_ms;	/* the last start of run */
+	int64_t		deadline_ms;
+};
+
+/* Bits of state_slot.flags. */
+#define SLOT_REMOVED	0x1u	/* its directory is gone */
+#define SLOT_ENDED	0x2u	/* the process of this state has ended */
+
+/* Bits of state_header.flags. */
+#define STATE_EXPORTED	0x1u	/* the environment directory holds all it can */
+#define STATE_REIMPORT	0x2u	/* a startup script may have changed it */
+#define STATE_ABORTED	0x4u	/* asked to stop by a signal */
+#define STATE_HURRY	0x8u	/* asked twice: no more grace */
+#define STATE_SAID_BOOT	0x10u	/* the supervisor's start has been announced */
+
+struct state_header {
+	struct init_given given;
+	uint32_t	magic;
+	uint32_t	version;
+	uint32_t	slots_used;	/* one past the highest slot ever used */
+	_Atomic uint32_t sequence;
+	uint32_t	phase;		/* enum phase */
+	uint32_t	flags;
+	int32_t		exit_code;	/* of the container, from the stop on */
+	int32_t		stop_signal;	/* that asked for the end */
+	uint32_t	stop_serial;	/* of the INIT_SIGNAL that did, or 0 */
+	uint32_t	tickets;	/* handed out so far */
+	int32_t		supervisor_pid;
+	uint32_t	supervisor_restarts;
+	struct state_process script;
+	struct state_process command;
+	/*
+	 * Which of the two paths is that of the last script, and whether its end
+	 * is still to be dealt with: one store begins a script, one ends it.
+	 */
+	_Atomic uint32_t script_stage;
+	char		script_path[2][STATE_PATH_MAX + 1];
+};
+
+#define SCRIPT_UNDER_WAY	0x1u	/* in script_stage */
+#define SCRIPT_INDEX(stage)	((stage) >> 1 & 1)
+
+struct state_table {
+	struct state_header header;
+	_Alignas(64) struct state_slot slots[STATE_SLOTS];
+};
+
+#endif

@@ -1,0 +1,185 @@
+/* From nothing to running: environment, scripts, services, main command. */
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+
+static void
+set_phase(enum phase phase)
+{
+	table->header.phase = phase;
+}
+
+static void
+dump(void)
+{
+	dump_sh(ENVIRONMENT_SH, environment());
+	dump_json(ENVIRONMENT_JSON, environment());
+}
+
+/* contract.md, 2.2: files supply defaults, then everything is written out. */
+static void
+make_environment(void)
+{
+	environment_import(ENVIRONMENT_DIRECTORY, false, false);
+	if (access(ENVIRONMENT_DIRECTORY, F_OK) == -1)
+		return;
+	if (dump_directory(ENVIRONMENT_DIRECTORY, environment()))
+		table->header.flags |= STATE_EXPORTED;
+	dump();
+}
+
+/* A script has succeeded: what it did to the directory counts from now on. */
+static void
+import_again(void)
+{
+	if (access(ENVIRONMENT_DIRECTORY, F_OK) == -1)
+		return;
+	table->header.flags |= STATE_REIMPORT;
+	environment_import(ENVIRONMENT_DIRECTORY, true,
+	    table->header.flags & STATE_EXPORTED);
+	dump();
+}
+
+/*
+ * The environment of the supervisor before us: ours is my_init's own again, and
+ * the directory holds the rest.
+ */
+void
+boot_resume(void)
+{
+	if (table->header.phase <= PHASE_ENVIRONMENT ||
+	    access(ENVIRONMENT_DIRECTORY, F_OK) == -1)
+		return;
+	environment_import(ENVIRONMENT_DIRECTORY,
+	    table->header.flags & STATE_REIMPORT,
+	    table->header.flags & STATE_EXPORTED);
+}
+
+static bool
+fail(int status)
+{
+	if (script_report(status))
+		return false;
+	script_finish();
+	shutdown_begin(status_code(status));
+	return true;
+}
+
+/* Each returns whether there is more to be done at once. */
+
+static bool
+step_key(void)
+{
+	int status;
+
+	if (script_ended(&status)) {
+		if (!script_report(status))
+			log_warn("The insecure key is not enabled");
+		script_finish();
+	} else if (options.insecure_key) {
+		if (access(ENABLE_INSECURE_KEY, X_OK) == 0) {
+			script_begin(ENABLE_INSECURE_KEY, 0);
+			return true;
+		}
+		log_warn("Cannot enable the insecure key: "
+		    ENABLE_INSECURE_KEY " is not there (is SSH part of this "
+		    "image?)");
+	}
+	set_phase(options.skip_startup_files ? PHASE_RUNNING : PHASE_SCRIPTS);
+	return true;
+}
+
+static bool
+step_scripts(void)
+{
+	char path[STATE_PATH_MAX + 1] = "";
+	int status;
+
+	if (script_ended(&status)) {
+		if (fail(status))
+			return false;
+		import_again();
+		script_finish();
+		return true;
+	}
+	while (script_next(options.startup_directory, path, sizeof(path)))
+		if (script_can_run(path)) {
+			script_begin(path, 0);
+			return true;
+		}
+	set_phase(PHASE_RC_LOCAL);
+	return true;
+}
+
+static bool
+step_rc_local(void)
+{
+	int status;
+
+	if (script_ended(&status)) {
+		if (fail(status))
+			return false;
+		import_again();
+		script_finish();
+	} else if (access(RC_LOCAL, F_OK) == 0 && script_can_run(RC_LOCAL)) {
+		script_begin(RC_LOCAL, 0);
+		return true;
+	}
+	set_phase(PHASE_RUNNING);
+	return true;
+}
+
+/* The words of the original, whose users look for them in their logs. */
+static void
+announce_services(void)
+{
+	if (table->header.flags & STATE_SAID_BOOT)
+		return;
+	table->header.flags |= STATE_SAID_BOOT;
+	log_info("Booting runit daemon...");
+	log_info("Runit started as PID %d", (int)getpid());
+}
+
+static void
+step_running(void)
+{
+	if (!options.skip_services) {
+		announce_services();
+		scan_start();
+	}
+	if (!command_start() || command_is_over())
+		shutdown_begin(status_code(table->header.command.status));
+}
+
+/* Goes on with the boot until something has to be waited for. */
+void
+boot_step(void)
+{
+	for (;;) {
+		int status;
+
+		if (script_under_way() && !script_ended(&status))
+			return;
+		switch ((enum phase)table->header.phase) {
+		case PHASE_ENVIRONMENT:
+			make_environment();
+			set_phase(PHASE_KEY);
+			break;
+		case PHASE_KEY:
+			step_key();
+			break;
+		case PHASE_SCRIPTS:
+			if (!step_scripts())
+				return;
+			break;
+		case PHASE_RC_LOCAL:
+			if (!step_rc_local())
+				return;
+			break;
+		default:
+			step_running();
+			return;
+		}
+	}
+}

@@ -1,0 +1,337 @@
+/*
+ * The environment of every child: that of my_init, and the files of a directory,
+ * one a variable.  Values are bytes; nothing is decoded.
+ */
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+
+static char	**variables;		/* "NAME=VALUE", each malloced; NULL ends */
+static size_t	count, room;
+static size_t	bytes;			/* of all strings */
+
+static const char too_many[] = "there are too many variables, or they are too "
+    "large; what follows is not imported either";
+
+char **
+environment(void)
+{
+	static char *none[] = { NULL };
+
+	return variables == NULL ? none : variables;
+}
+
+/* The index of NAME, whose length is given; count: it is not there. */
+static size_t
+find(const char *name, size_t length)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (strncmp(variables[i], name, length) == 0 &&
+		    variables[i][length] == '=')
+			break;
+	return i;
+}
+
+/* The value of a variable, or NULL. */
+const char *
+environment_get(const char *name)
+{
+	size_t length = strlen(name), i = find(name, length);
+
+	return i == count ? NULL : variables[i] + length + 1;
+}
+
+/* Sets a variable to a malloced "NAME=VALUE".  False: there is no room for it. */
+static bool
+set(char *variable, size_t name_length, size_t size)
+{
+	size_t i = find(variable, name_length);
+	size_t old_size = i == count ? 0 : strlen(variables[i]) + 1;
+
+	if (bytes - old_size + size > ENVIRONMENT_BYTES_MAX ||
+	    (i == count && count == ENVIRONMENT_VARIABLES_MAX))
+		return false;
+	if (count + 1 >= room) {
+		room = room == 0 ? 64 : 2 * room;
+		variables = reallocarray(variables, room, sizeof(*variables));
+		if (variables == NULL)
+			abort();
+	}
+	if (i == count)
+		variables[++count] = NULL;
+	else
+		free(variables[i]);
+	variables[i] = variable;
+	bytes += size - old_size;
+	return true;
+}
+
+static void
+unset(size_t i)
+{
+	bytes -= strlen(variables[i]) + 1;
+	free(variables[i]);
+	memmove(variables + i, variables + i + 1,
+	    (count - i) * sizeof(*variables));
+	count--;
+}
+
+/* Begins with the environment that my_init was given. */
+void
+environment_take(char **envp)
+{
+	const char *end;
+	char *copy;
+
+	for (; *envp != NULL; envp++) {
+		end = strchr(*envp, '=');
+		if (end == NULL || end == *envp ||
+		    find(*envp, (size_t)(end - *envp)) != count)
+			continue;
+		if ((copy = strdup(*envp)) == NULL)
+			abort();
+		if (!set(copy, (size_t)(end - *envp), strlen(copy) + 1))
+			free(copy);
+	}
+}
+
+/* The six names that baseimage-docker keeps out of its files (contract.md, 2.3). */
+bool
+environment_is_personal(const char *name, size_t length)
+{
+	static const char *const names[] = {
+		"HOME", "USER", "GROUP", "UID", "GID", "SHELL"
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == length &&
+		    memcmp(names[i], name, length) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * May a variable of that name be a file of the directory?  Names that begin with
+ * ".." are Kubernetes' own there, and our temporary files'.
+ */
+bool
+environment_can_be_file(const char *name, size_t length)
+{
+	return !environment_is_personal(name, length) && length <= NAME_MAX &&
+	    memchr(name, '/', length) == NULL &&
+	    !(length == 1 && name[0] == '.') &&
+	    !(length >= 2 && name[0] == '.' && name[1] == '.');
+}
+
+/* Says once a life what is wrong with a file, not after every script again. */
+static void
+complain(const char *directory, const char *name, const char *reason)
+{
+	static char **said;
+	static size_t said_count;
+	char **more;
+	size_t i;
+
+	for (i = 0; i < said_count; i++)
+		if (strcmp(said[i], name) == 0)
+			return;
+	more = reallocarray(said, said_count + 1, sizeof(*said));
+	if (more != NULL) {
+		said = more;
+		if ((said[said_count] = strdup(name)) != NULL)
+			said_count++;
+	}
+	log_warn("%s/%s is not imported: %s", directory, escape(name), reason);
+}
+
+/* Opens one file of the directory; NULL, or the reason why that cannot be. */
+static const char *
+open_file(int directory, const char *name, int *fd, off_t *size)
+{
+	struct stat st;
+
+	if (strchr(name, '=') != NULL)
+		return "a variable's name cannot have '=' in it (rename it)";
+	*fd = openat(directory, name,
+	    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (*fd == -1)
+		return errno == ELOOP ? "it is a loop of symbolic links "
+		    "(remove it)" : strerror(errno);
+	if (fstat(*fd, &st) == -1)
+		return strerror(errno);
+	if (S_ISDIR(st.st_mode))
+		return "it is a directory (remove it)";
+	if (!S_ISREG(st.st_mode))
+		return "it is not a regular file (remove it)";
+	if (st.st_size + (off_t)strlen(name) + 1 > ENVIRONMENT_STRING_MAX + 1)
+		return "it is longer than a variable can be, 131071 bytes with "
+		    "its name (shorten it)";
+	*size = st.st_size;
+	return NULL;
+}
+
+/* Reads one file into the environment; NULL, or the reason why not. */
+static const char *
+import_file(int fd, const char *name, off_t size)
+{
+	size_t name_length = strlen(name), length = name_length + 1;
+	char *variable = malloc(length + (size_t)size + 1);
+	ssize_t got;
+
+	if (variable == NULL)
+		return strerror(ENOMEM);
+	memcpy(variable, name, name_length);
+	variable[name_length] = '=';
+	got = size == 0 ? 0 : read(fd, variable + length, (size_t)size);
+	if (got == -1) {
+		free(variable);
+		return strerror(errno);
+	}
+	if (memchr(variable + length, '\0', (size_t)got) != NULL) {
+		free(variable);
+		return "it has a NUL byte in it (remove that)";
+	}
+	length += (size_t)got;
+	if (got > 0 && variable[length - 1] == '\n')
+		length--;
+	variable[length] = '\0';
+	if (length > ENVIRONMENT_STRING_MAX) {
+		free(variable);
+		return "it is longer than a variable can be, 131071 bytes with "
+		    "its name (shorten it)";
+	}
+	if (set(variable, name_length, length + 1))
+		return NULL;
+	free(variable);
+	return too_many;
+}
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names in a directory, sorted and malloced; NULL: it cannot be read. */
+static char **
+read_names(int fd, size_t *number)
+{
+	DIR *stream = fdopendir(dup(fd));
+	char **names = NULL, **more;
+	struct dirent *entry;
+	size_t n = 0;
+
+	if (stream == NULL)
+		return NULL;
+	for (;;) {
+		if (n % 64 == 0) {
+			more = reallocarray(names, n + 64, sizeof(*names));
+			if (more == NULL)
+				break;
+			names = more;
+		}
+		if ((entry = readdir(stream)) == NULL)
+			break;
+		if (strcmp(entry->d_name, ".") == 0 ||
+		    strncmp(entry->d_name, "..", 2) == 0)
+			continue;
+		if ((names[n] = strdup(entry->d_name)) != NULL)
+			n++;
+	}
+	closedir(stream);
+	if (n > 0)
+		qsort(names, n, sizeof(*names), by_bytes);
+	*number = n;
+	return names;
+}
+
+/* Drops the variables that the directory could hold and does not. */
+static void
+drop_missing(char **names, size_t number)
+{
+	size_t i, length;
+	char *name, *key;
+	bool there;
+
+	for (i = count; i-- > 0; ) {
+		length = strcspn(variables[i], "=");
+		if (!environment_can_be_file(variables[i], length))
+			continue;
+		if ((name = strndup(variables[i], length)) == NULL)
+			continue;
+		key = name;
+		there = number > 0 && bsearch(&key, names, number,
+		    sizeof(*names), by_bytes) != NULL;
+		free(name);
+		if (!there)
+			unset(i);
+	}
+}
+
+static void
+import_names(const char *directory, int fd, char **names, size_t number,
+    bool override)
+{
+	const char *reason;
+	size_t i;
+	off_t size = 0;
+	int file;
+
+	for (i = 0; i < number; i++) {
+		if (!override && find(names[i], strlen(names[i])) != count)
+			continue;
+		file = -1;
+		reason = open_file(fd, names[i], &file, &size);
+		if (reason == NULL)
+			reason = import_file(file, names[i], size);
+		if (file != -1)
+			close(file);
+		if (reason != NULL)
+			complain(directory, names[i], reason);
+		if (reason == too_many)
+			return;
+	}
+}
+
+/*
+ * Imports a directory.  The first time its files are defaults: what is set
+ * already wins.  Again, after a script, the environment becomes what the
+ * directory holds, but for variables that it cannot hold, and if the first export
+ * failed (exported is false) for those it does not.  A file that cannot be a
+ * variable is said to be so and leaves the variable as it was.
+ */
+void
+environment_import(const char *directory, bool again, bool exported)
+{
+	size_t number, i;
+	char **names = NULL;
+	int fd;
+
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd != -1)
+		names = read_names(fd, &number);
+	if (names == NULL) {
+		log_warn("Cannot read %s: %s; the environment is neither "
+		    "imported nor exported (mkdir -m 700 %s)", directory,
+		    strerror(errno), directory);
+	} else {
+		if (again && exported)
+			drop_missing(names, number);
+		import_names(directory, fd, names, number, again);
+		for (i = 0; i < number; i++)
+			free(names[i]);
+		free(names);
+	}
+	if (fd != -1)
+		close(fd);
+}

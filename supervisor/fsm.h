@@ -1,0 +1,61 @@
+/*
+ * What a service does next.  A header of its own, because fsm.c is pure and sees
+ * neither libevent nor anything that could do I/O.
+ *
+ * What a service is (state), what is wanted of it (want) and what happened to it
+ * (event) are three things.  fsm_step is the only place that relates them.
+ */
+#ifndef SUPERVISOR_FSM_H
+#define SUPERVISOR_FSM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/state.h"
+
+#define QUICK_DEATH_MS		1000	/* a run this short was no success */
+#define QUICK_DEATHS_MAX	5	/* in a row, before starts get rarer */
+#define BACKOFF_MAX_MS		30000
+
+enum service_event {
+	EVENT_START = 1,	/* somebody wants it up */
+	EVENT_STOP,		/* somebody wants it down */
+	EVENT_STARTED,		/* run is being executed */
+	EVENT_START_FAILED,	/* run could not be executed */
+	EVENT_EXITED,		/* run has ended */
+	EVENT_GROUP_GONE,	/* what run left behind has ended, too */
+	EVENT_FINISHED,		/* finish has ended or could not start */
+	EVENT_TIMER,		/* deadline_ms is reached */
+};
+
+enum service_action {
+	ACTION_NONE,
+	ACTION_START,		/* execute run */
+	ACTION_STOP,		/* ask it to end */
+	ACTION_KILL,		/* make it end */
+	ACTION_END_GROUP,	/* ask what run left behind to end */
+	ACTION_FINISH,		/* execute finish */
+};
+
+struct service_policy {
+	bool		has_finish;
+	uint32_t	quick_deaths;		/* in a row */
+	int64_t		started_ago_ms;		/* the last start of run */
+	int64_t		stop_grace_ms;
+	int64_t		finish_grace_ms;
+};
+
+/* delay_ms is the time to EVENT_TIMER, or one of these. */
+#define NO_TIMER	(-1)
+#define KEEP_TIMER	(-2)
+
+struct service_step {
+	enum service_state	state;
+	enum service_action	action;
+	int64_t			delay_ms;
+};
+
+struct service_step fsm_step(enum service_state, enum service_want,
+	    enum service_event, const struct service_policy *);
+
+#endif

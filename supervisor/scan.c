@@ -1,0 +1,206 @@
+/*
+ * The service directory: which services there are.  inotify(7) says when it has
+ * changed; what has changed is read from the directory itself.
+ */
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+
+#define CHANGES	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | \
+		    IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+
+static struct event	changed;
+static int		notify = -1;
+static int		watch = -1;	/* on SERVICE_DIRECTORY */
+static int		parent_watch = -1;	/* while that is missing */
+static bool		scanned;	/* at least once, in this process */
+
+/* A directory, or a symbolic link to one. */
+static bool
+is_service(int directory, const struct dirent *entry)
+{
+	struct stat st;
+
+	if (entry->d_name[0] == '.')
+		return false;
+	if (entry->d_type == DT_DIR)
+		return true;
+	if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
+		return false;
+	return fstatat(directory, entry->d_name, &st, 0) == 0 &&
+	    S_ISDIR(st.st_mode);
+}
+
+static void
+add(int directory, const char *name)
+{
+	char down[STATE_NAME_MAX + sizeof("/down")];
+	struct service *service;
+
+	if (strlen(name) > STATE_NAME_MAX) {
+		log_warn("%s: a service's name may have %d bytes; it is not "
+		    "supervised (rename it)", escape(name), STATE_NAME_MAX);
+		return;
+	}
+	if ((service = service_add(name)) == NULL) {
+		log_warn("%s: there are %d services already; it is not "
+		    "supervised", escape(name), STATE_SLOTS);
+		return;
+	}
+	snprintf(down, sizeof(down), "%s/down", name);
+	if (faccessat(directory, down, F_OK, 0) == -1)
+		service_want(service, WANT_UP);
+}
+
+/* Its directory is there, for the first time, still or again. */
+static struct service *
+see(int directory, const char *name)
+{
+	struct service *service = index_find(name);
+	struct state_slot *slot;
+
+	if (service == NULL) {
+		add(directory, name);
+		return index_find(name);
+	}
+	slot = service_slot(service);
+	if (slot->flags & SLOT_REMOVED) {
+		slot->flags &= (uint8_t)~SLOT_REMOVED;
+		service_want(service, WANT_UP);
+	}
+	return service;
+}
+
+static void
+remove_unseen(uint32_t scan)
+{
+	struct service *service;
+	struct state_slot *slot;
+
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service)) {
+		slot = service_slot(service);
+		if (service->seen == scan || (slot->flags & SLOT_REMOVED))
+			continue;
+		slot->flags |= SLOT_REMOVED;
+		service_want(service, WANT_DOWN);
+	}
+}
+
+/* Starts what is new in the service directory and stops what is gone from it. */
+void
+scan_services(void)
+{
+	static uint32_t scan;
+	struct service *service;
+	struct dirent *entry;
+	DIR *directory;
+
+	if (table->header.phase != PHASE_RUNNING)
+		return;
+	if ((directory = opendir(SERVICE_DIRECTORY)) == NULL) {
+		/* Gone is one thing; unreadable must not stop services. */
+		if (errno == ENOENT && scanned)
+			remove_unseen(++scan);
+		else
+			log_warn("Cannot read " SERVICE_DIRECTORY ": %s; no "
+			    "services are started from it", strerror(errno));
+		scanned = true;
+		return;
+	}
+	scanned = true;
+	scan++;
+	while ((entry = readdir(directory)) != NULL) {
+		if (!is_service(dirfd(directory), entry))
+			continue;
+		service = see(dirfd(directory), entry->d_name);
+		if (service != NULL)
+			service->seen = scan;
+	}
+	closedir(directory);
+	remove_unseen(scan);
+}
+
+/*
+ * Watches the service directory, or while there is none the directory it would
+ * appear in.
+ */
+static void
+watch_directory(void)
+{
+	if (watch == -1)
+		watch = inotify_add_watch(notify, SERVICE_DIRECTORY, CHANGES);
+	if (watch == -1 && parent_watch == -1)
+		parent_watch = inotify_add_watch(notify, "/etc",
+		    IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+	if (watch != -1 && parent_watch != -1) {
+		inotify_rm_watch(notify, parent_watch);
+		parent_watch = -1;
+	}
+}
+
+static void
+changed_cb(int fd, short what, void *argument)
+{
+	char buffer[4096]
+	    __attribute__((aligned(__alignof__(struct inotify_event))));
+	const struct inotify_event *event;
+	bool relevant = false;
+	ssize_t length;
+	char *p;
+
+	(void)what;
+	(void)argument;
+	while ((length = read(fd, buffer, sizeof(buffer))) > 0)
+		for (p = buffer; p < buffer + length;
+		    p += sizeof(*event) + event->len) {
+			event = (const struct inotify_event *)p;
+			if (event->wd == watch && (event->mask &
+			    (IN_IGNORED | IN_MOVE_SELF))) {
+				inotify_rm_watch(notify, watch);
+				watch = -1;
+			}
+			relevant |= event->wd != parent_watch || strcmp(
+			    event->name, strrchr(SERVICE_DIRECTORY, '/') + 1)
+			    == 0;
+		}
+	if (!relevant)
+		return;
+	watch_directory();
+	scan_services();
+}
+
+/* Starts the services, and from now on those that appear. */
+void
+scan_start(void)
+{
+	notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (notify != -1) {
+		watch_directory();
+		event_assign(&changed, base, notify, EV_READ | EV_PERSIST,
+		    changed_cb, NULL);
+		event_add(&changed, NULL);
+	}
+	if (notify == -1 || (watch == -1 && parent_watch == -1))
+		log_warn("Cannot watch " SERVICE_DIRECTORY ": %s; send HUP to "
+		    "my_init after a change", strerror(errno));
+	scan_services();
+}
+
+void
+scan_end(void)
+{
+	if (notify == -1)
+		return;
+	event_del(&changed);
+	close(notify);
+	notify = -1;
+}

@@ -1,0 +1,464 @@
+/*
+ * Services: does what fsm.c decides, and writes down what came of it.
+ *
+ * The table has the facts; struct service beside it only what a process needs to
+ * wait for them (a timer, a watched pid), and is rebuilt after a restart.
+ */
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+
+static struct service services[STATE_SLOTS];
+static unsigned active;		/* services that are not down */
+
+static void service_event(struct service *, enum service_event);
+
+struct state_slot *
+service_slot(const struct service *service)
+{
+	return &table->slots[service - services];
+}
+
+/* The first service (after NULL), or the next one; NULL at the end. */
+struct service *
+service_next(const struct service *service)
+{
+	uint32_t i = service == NULL ? 0 : (uint32_t)(service - services) + 1;
+
+	for (; i < table->header.slots_used; i++)
+		if (table->slots[i].name[0] != '\0')
+			return &services[i];
+	return NULL;
+}
+
+struct service *
+service_at(unsigned slot)
+{
+	return &services[slot];
+}
+
+/* How many services are anything but down. */
+unsigned
+services_active(void)
+{
+	return active;
+}
+
+static const char *
+path_of(const struct state_slot *slot, const char *file)
+{
+	static char path[sizeof(SERVICE_DIRECTORY) + STATE_NAME_MAX + 16];
+
+	snprintf(path, sizeof(path), SERVICE_DIRECTORY "/%s%s%s", slot->name,
+	    file == NULL ? "" : "/", file == NULL ? "" : file);
+	return path;
+}
+
+static bool
+has_finish(const struct state_slot *slot)
+{
+	struct stat st;
+
+	return stat(path_of(slot, "finish"), &st) == 0 &&
+	    S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0;
+}
+
+/* The only place that assigns a state. */
+static void
+set_state(struct service *service, const struct service_step *step)
+{
+	struct state_slot *slot = service_slot(service);
+	bool was_down = slot->state == SERVICE_DOWN;
+
+	table_change(&slot->sequence);
+	if (step->state != slot->state) {
+		slot->since_ms = now_ms();
+		slot->flags &= (uint8_t)~SLOT_ENDED;
+		slot->sent = 0;
+	}
+	if (step->delay_ms != KEEP_TIMER)
+		slot->deadline_ms = step->delay_ms == NO_TIMER ? 0 :
+		    now_ms() + step->delay_ms;
+	atomic_signal_fence(memory_order_seq_cst);
+	slot->state = (uint8_t)step->state;
+	table_changed(&slot->sequence);
+	if (was_down != (step->state == SERVICE_DOWN))
+		active += was_down ? 1 : -1u;
+	if (step->delay_ms != KEEP_TIMER)
+		timer_arm(&service->timer, slot->deadline_ms);
+}
+
+static int
+execute(struct service *service, char **argv)
+{
+	struct state_slot *slot = service_slot(service);
+	const struct spawn run = {
+		.path = argv[0], .argv = argv, .directory = path_of(slot, NULL),
+		.directory_fd = -1, .pid = &slot->pid, .service = true,
+	};
+	int error = spawn(&run);
+
+	if (error == 0)
+		process_watch(&service->process, atomic_load(&slot->pid),
+		    now_ms(), false);
+	return error;
+}
+
+/* Says why run cannot be executed: once, until it can or the reason changes. */
+static void
+start_failed(struct service *service, int error)
+{
+	struct state_slot *slot = service_slot(service);
+
+	if (slot->error != error)
+		log_warn("%s: %s", escape(slot->name),
+		    explain_exec(path_of(slot, "run"), error));
+	table_change(&slot->sequence);
+	slot->error = error;
+	slot->exit_status = 111 << 8;
+	slot->quick_deaths++;
+	table_changed(&slot->sequence);
+}
+
+static void
+start(struct service *service)
+{
+	struct state_slot *slot = service_slot(service);
+	char run[] = "./run", *argv[] = { run, NULL };
+	bool is_first = slot->started_ms == 0;
+	int error;
+
+	table_change(&slot->sequence);
+	slot->started_ms = now_ms();
+	slot->group = 0;
+	if (!is_first)
+		slot->restarts++;
+	table_changed(&slot->sequence);
+	if ((error = execute(service, argv)) != 0) {
+		start_failed(service, error);
+		service_event(service, EVENT_START_FAILED);
+		return;
+	}
+	slot->error = 0;
+	service_event(service, EVENT_STARTED);
+}
+
+/* $1 is the exit code or -1, $2 the signal (runsv(8)). */
+static void
+finish(struct service *service)
+{
+	struct state_slot *slot = service_slot(service);
+	char code[12], signo[12];
+	char name[] = "./finish", *argv[] = { name, code, signo, NULL };
+	int status = slot->exit_status, error;
+
+	snprintf(code, sizeof(code), "%d",
+	    WIFSIGNALED(status) ? -1 : WEXITSTATUS(status));
+	snprintf(signo, sizeof(signo), "%d",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+	if ((error = execute(service, argv)) == 0)
+		return;
+	log_warn("%s: %s", escape(slot->name),
+	    explain_exec(path_of(slot, "finish"), error));
+	service_event(service, EVENT_FINISHED);
+}
+
+static void
+send_signal(struct service *service, int signo)
+{
+	struct state_slot *slot = service_slot(service);
+	pid_t pid = atomic_load(&slot->pid);
+
+	if (pid <= 0)
+		return;
+	if (kill(pid, signo) == -1 && errno == EPERM)
+		log_warn("%s (PID %d) cannot be signalled: it runs as another "
+		    "user, and CAP_KILL is missing", escape(slot->name), pid);
+	slot->sent = (uint8_t)signo;
+}
+
+/* The process cannot be told any more politely: all of its group is killed. */
+static void
+force(struct service *service)
+{
+	struct state_slot *slot = service_slot(service);
+	pid_t pid = atomic_load(&slot->pid);
+
+	if (pid > 0) {
+		log_warn("%s%s (PID %d) did not shut down in time. "
+		    "Forcing it to exit.", escape(slot->name),
+		    slot->state == SERVICE_FINISHING ? "/finish" : "", pid);
+		kill(-pid, SIGKILL);
+		send_signal(service, SIGKILL);
+	} else if (service->group != NULL) {
+		log_warn("What %s left behind did not shut down in time. "
+		    "Forcing it to exit.", escape(slot->name));
+		group_kill(service->group);
+	}
+}
+
+static void
+group_gone_cb(void *argument)
+{
+	struct service *service = argument;
+
+	service->group = NULL;
+	service_event(service, EVENT_GROUP_GONE);
+}
+
+static void
+act(struct service *service, enum service_action action)
+{
+	switch (action) {
+	case ACTION_NONE:
+		break;
+	case ACTION_START:
+		start(service);
+		break;
+	case ACTION_STOP:
+		send_signal(service, SIGTERM);
+		kill(atomic_load(&service_slot(service)->pid), SIGCONT);
+		break;
+	case ACTION_KILL:
+		force(service);
+		break;
+	case ACTION_END_GROUP:
+		service->group = group_end(service_slot(service)->group,
+		    group_gone_cb, service);
+		if (service->group == NULL)
+			service_event(service, EVENT_GROUP_GONE);
+		break;
+	case ACTION_FINISH:
+		finish(service);
+		break;
+	}
+}
+
+/* What was left of the time a stop may take, and enough for finish anyway. */
+static int64_t
+finish_grace_ms(const struct state_slot *slot)
+{
+	int64_t left_ms = options.stop_grace_ms;
+
+	if (slot->state == SERVICE_STOPPING)
+		left_ms = slot->deadline_ms - now_ms();
+	return left_ms > FINISH_GRACE_MS ? left_ms : FINISH_GRACE_MS;
+}
+
+static void
+service_event(struct service *service, enum service_event event)
+{
+	struct state_slot *slot = service_slot(service);
+	const struct service_policy policy = {
+		.has_finish = (event == EVENT_EXITED ||
+		    event == EVENT_GROUP_GONE || event == EVENT_START_FAILED) &&
+		    has_finish(slot),
+		.quick_deaths = slot->quick_deaths,
+		.started_ago_ms = now_ms() - slot->started_ms,
+		.stop_grace_ms = options.stop_grace_ms,
+		.finish_grace_ms = finish_grace_ms(slot),
+	};
+	struct service_step step;
+
+	step = fsm_step(slot->state, slot->want, event, &policy);
+	set_state(service, &step);
+	act(service, step.action);
+	if (slot->state != SERVICE_DOWN || slot->name[0] == '\0')
+		return;
+	if (slot->flags & SLOT_REMOVED)
+		service_remove(service);
+	if (active == 0)
+		shutdown_step();
+}
+
+static void
+record_cb(struct process *process, pid_t pid, int status)
+{
+	struct service *service = (struct service *)process;
+	struct state_slot *slot = service_slot(service);
+
+	table_change(&slot->sequence);
+	if (slot->state != SERVICE_FINISHING) {
+		slot->exit_status = status;
+		slot->group = pid;
+		if (now_ms() - slot->started_ms < QUICK_DEATH_MS)
+			slot->quick_deaths++;
+		else
+			slot->quick_deaths = 0;
+	}
+	slot->flags |= SLOT_ENDED;
+	atomic_store(&slot->pid, 0);
+	table_changed(&slot->sequence);
+}
+
+static void
+ended_cb(struct process *process)
+{
+	struct service *service = (struct service *)process;
+
+	service_event(service, service_slot(service)->state ==
+	    SERVICE_FINISHING ? EVENT_FINISHED : EVENT_EXITED);
+}
+
+static void
+timer_cb(int fd, short what, void *argument)
+{
+	struct service *service = argument;
+	int64_t deadline_ms = service_slot(service)->deadline_ms;
+
+	(void)fd;
+	(void)what;
+	if (deadline_ms == 0)
+		return;
+	if (now_ms() < deadline_ms)
+		timer_arm(&service->timer, deadline_ms);
+	else
+		service_event(service, EVENT_TIMER);
+}
+
+static void
+prepare(struct service *service)
+{
+	_Static_assert(offsetof(struct service, process) == 0, "it is cast");
+
+	service->process.record = record_cb;
+	service->process.ended = ended_cb;
+	evtimer_assign(&service->timer, base, timer_cb, service);
+	index_insert(service);
+}
+
+/* A slot for a service of that name, down and unwanted; NULL if there is none. */
+struct service *
+service_add(const char *name)
+{
+	struct state_header *header = &table->header;
+	struct state_slot *slot;
+	uint32_t i;
+
+	for (i = 0; i < header->slots_used; i++)
+		if (table->slots[i].name[0] == '\0')
+			break;
+	if (i == STATE_SLOTS)
+		return NULL;
+	slot = &table->slots[i];
+	table_change(&slot->sequence);
+	memset(&slot->state, 0,
+	    sizeof(*slot) - offsetof(struct state_slot, state));
+	slot->state = SERVICE_DOWN;
+	slot->want = WANT_DOWN;
+	slot->since_ms = now_ms();
+	if (i == header->slots_used)
+		header->slots_used++;
+	atomic_signal_fence(memory_order_seq_cst);
+	strcpy(slot->name, name);
+	table_changed(&slot->sequence);
+	prepare(&services[i]);
+	return &services[i];
+}
+
+/* Gives the slot of a service that is down to others. */
+void
+service_remove(struct service *service)
+{
+	struct state_slot *slot = service_slot(service);
+
+	index_delete(service);
+	event_del(&service->timer);
+	table_change(&slot->sequence);
+	slot->name[0] = '\0';
+	table_changed(&slot->sequence);
+}
+
+/* Makes it so that a service comes up, or goes down, and stays so. */
+void
+service_want(struct service *service, enum service_want want)
+{
+	struct state_slot *slot = service_slot(service);
+
+	table_change(&slot->sequence);
+	slot->want = (uint8_t)want;
+	table_changed(&slot->sequence);
+	service_event(service, want == WANT_UP ? EVENT_START : EVENT_STOP);
+}
+
+/* Asks every service to end, all at once. */
+void
+services_stop(void)
+{
+	struct service *service;
+
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service))
+		service_want(service, WANT_DOWN);
+}
+
+/* Ends the time that services were given to end in. */
+void
+services_hurry(void)
+{
+	struct service *service;
+
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service))
+		if (service_slot(service)->deadline_ms != 0)
+			service_event(service, EVENT_TIMER);
+}
+
+static void
+resume(struct service *service)
+{
+	struct state_slot *slot = service_slot(service);
+
+	timer_arm(&service->timer, slot->deadline_ms);
+	if (slot->flags & SLOT_ENDED) {
+		ended_cb(&service->process);
+	} else if (slot->state == SERVICE_STARTING) {
+		if (service->process.pid != 0)
+			service_event(service, EVENT_STARTED);
+		else
+			start(service);
+	} else if (slot->state == SERVICE_FINISHING) {
+		if (service->process.pid == 0)
+			finish(service);
+	} else if (slot->state == SERVICE_STOPPING && slot->sent == 0) {
+		act(service, ACTION_STOP);
+	} else if (slot->state == SERVICE_DOWN &&
+	    (slot->flags & SLOT_REMOVED)) {
+		service_remove(service);
+	}
+}
+
+/*
+ * Takes up every service where the table says it was.  What runs is adopted;
+ * what had been decided but not done, or had ended but was not seen to, is done
+ * now.  All are adopted before the first is acted on.
+ */
+void
+services_resume(void)
+{
+	struct service *service;
+	struct state_slot *slot;
+	pid_t pid;
+
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service)) {
+		slot = service_slot(service);
+		prepare(service);
+		active += slot->state != SERVICE_DOWN;
+		table_recover_pid(&slot->pid);
+		if ((pid = atomic_load(&slot->pid)) > 0)
+			process_watch(&service->process, pid,
+			    slot->state == SERVICE_FINISHING ? slot->since_ms :
+			    slot->started_ms, true);
+	}
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service))
+		resume(service);
+}

@@ -1,0 +1,176 @@
+/*
+ * From running to gone: main command, pre-shutdown scripts, services,
+ * post-shutdown scripts; my_init sweeps up the rest.
+ *
+ * The scripts belong to the services, as in the original: --skip-runit skips
+ * both.  A boot that never got to the services has no use for pre-shutdown
+ * scripts, which talk to them, but does run post-shutdown scripts, which stop
+ * what startup scripts have started.
+ */
+#include <unistd.h>
+
+#include "supervisor.h"
+
+static void
+set_phase(enum phase phase)
+{
+	table->header.phase = phase;
+}
+
+/* Scripts are given time even where services are given none. */
+static int64_t
+script_limit_ms(void)
+{
+	return options.stop_grace_ms > 0 ? options.stop_grace_ms :
+	    FINISH_GRACE_MS;
+}
+
+/* The next script of a directory; false: there is none left. */
+static bool
+step_scripts(const char *directory)
+{
+	char path[STATE_PATH_MAX + 1] = "";
+	int status;
+
+	if (script_ended(&status)) {
+		/* A failing script never keeps the others from running. */
+		script_report(status);
+		script_finish();
+	}
+	if (options.skip_services)
+		return false;
+	while (script_next(directory, path, sizeof(path)))
+		if (script_can_run(path)) {
+			script_begin(path, script_limit_ms());
+			return true;
+		}
+	return false;
+}
+
+static bool
+step_stop_script(void)
+{
+	int status;
+
+	if (script_under_way() && !script_ended(&status)) {
+		script_stop();
+		return false;
+	}
+	if (script_under_way()) {
+		script_report(status);
+		script_finish();
+	}
+	set_phase(PHASE_POST_SHUTDOWN);
+	return true;
+}
+
+static bool
+step_stop_command(void)
+{
+	if (command_runs()) {
+		command_stop();
+		return false;
+	}
+	if (command_is_over())
+		table->header.exit_code =
+		    status_code(table->header.command.status);
+	set_phase(PHASE_PRE_SHUTDOWN);
+	return true;
+}
+
+static bool
+step_stop_services(void)
+{
+	static bool begun;
+
+	if (!begun && !options.skip_services) {
+		begun = true;
+		log_info("Shutting down runit daemon (PID %d)...",
+		    (int)getpid());
+		scan_end();
+		services_stop();
+		return table->header.phase == PHASE_STOP_SERVICES;
+	}
+	if (services_active() > 0)
+		return false;
+	set_phase(PHASE_POST_SHUTDOWN);
+	return true;
+}
+
+static void
+finish(void)
+{
+	if (table->header.flags & STATE_ABORTED)
+		log_warn("Init system aborted.");
+	if (!options.no_sweep)
+		log_info("Killing all processes...");
+	leave(table->header.exit_code,
+	    options.no_sweep ? INIT_NO_SWEEP : options.sweep_grace_ms);
+}
+
+/*
+ * Ends the container.  Its exit code is the main command's own if there was one,
+ * and code if not.
+ */
+void
+shutdown_begin(int code)
+{
+	struct state_header *header = &table->header;
+
+	if (header->phase > PHASE_RUNNING)
+		return;
+	header->exit_code = code;
+	set_phase(header->phase < PHASE_RUNNING ? PHASE_STOP_SCRIPT :
+	    PHASE_STOP_COMMAND);
+	shutdown_step();
+}
+
+/* Goes on with the shutdown, if there is one, until something is waited for. */
+void
+shutdown_step(void)
+{
+	bool more = true;
+	int status;
+
+	while (more) {
+		if (table->header.phase != PHASE_STOP_SCRIPT &&
+		    script_under_way() && !script_ended(&status))
+			return;
+		switch ((enum phase)table->header.phase) {
+		case PHASE_STOP_SCRIPT:
+			more = step_stop_script();
+			break;
+		case PHASE_STOP_COMMAND:
+			more = step_stop_command();
+			break;
+		case PHASE_PRE_SHUTDOWN:
+			if (!step_scripts(PRE_SHUTDOWN_DIRECTORY))
+				set_phase(PHASE_STOP_SERVICES);
+			break;
+		case PHASE_STOP_SERVICES:
+			more = step_stop_services();
+			break;
+		case PHASE_POST_SHUTDOWN:
+			if (!step_scripts(POST_SHUTDOWN_DIRECTORY))
+				set_phase(PHASE_DONE);
+			break;
+		case PHASE_DONE:
+			finish();
+			break;
+		default:
+			return;
+		}
+	}
+}
+
+/* Asked a second time: nothing is waited for any more. */
+void
+shutdown_hurry(void)
+{
+	table->header.flags |= STATE_HURRY;
+	options.stop_grace_ms = 0;
+	options.sweep_grace_ms = 0;
+	script_hurry();
+	command_hurry();
+	services_hurry();
+}

@@ -1,0 +1,168 @@
+/*
+ * Starting a program.
+ *
+ * clone(2) as vfork does it: the child borrows our memory until it executes, so
+ * the cost does not grow with the supervisor, and why an execve failed is simply
+ * written where the parent reads it.  Every signal stays blocked throughout; the
+ * supervisor has no handlers, so there is nothing to be reset but the mask.
+ */
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+
+#define STACK_SIZE	(64 * 1024)
+#define SIGNAL_LAST	64
+
+struct child {
+	const struct spawn *spawn;
+	char		**envp;
+	const char	*search_path;
+	int32_t		ticket;
+	int		error;
+};
+
+/*
+ * As execvp(3), without its fallback to /bin/sh for a file that has no "#!": a
+ * script that only runs by luck is reported instead (contract.md, 3.1).
+ */
+static int
+execute_search(const char *name, char **argv, char **envp, const char *search)
+{
+	char path[PATH_MAX];
+	size_t length, name_length = strlen(name);
+	int error = ENOENT;
+	const char *end;
+
+	for (;; search = end + 1) {
+		end = strchrnul(search, ':');
+		length = (size_t)(end - search);
+		if (length + name_length + 2 <= sizeof(path)) {
+			memcpy(path, search, length);
+			if (length > 0)
+				path[length++] = '/';
+			memcpy(path + length, name, name_length + 1);
+			execve(path, argv, envp);
+			/* The first that exists decides, as in a shell. */
+			if (errno != ENOENT && errno != ENOTDIR) {
+				error = errno;
+				if (error != EACCES)
+					return error;
+			}
+		}
+		if (*end == '\0')
+			return error;
+	}
+}
+
+static void
+set_signals(bool given)
+{
+	const struct init_given *as_given = &table->header.given;
+	uint64_t mask = given ? as_given->signals_blocked : 0;
+	int signo;
+
+	for (signo = 1; given && signo <= SIGNAL_LAST; signo++)
+		if (as_given->signals_ignored & (UINT64_C(1) << (signo - 1)))
+			signal(signo, SIG_IGN);
+	/* Not sigprocmask(3), which leaves out what libc uses itself. */
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+}
+
+static int
+set_directory(const struct spawn *spawn)
+{
+	if (spawn->directory != NULL)
+		return chdir(spawn->directory);
+	if (spawn->directory_fd != -1)
+		return fchdir(spawn->directory_fd);
+	return 0;
+}
+
+static int
+set_stdin(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	/* Without a /dev/null it is better to have none than the terminal. */
+	if (fd == -1)
+		return close(STDIN_FILENO);
+	return dup2(fd, STDIN_FILENO);
+}
+
+/* The child, on a stack of its own and in our memory. */
+static int __attribute__((no_sanitize("address")))
+child_main(void *argument)
+{
+	struct child *child = argument;
+	const struct spawn *spawn = child->spawn;
+	int32_t ticket = child->ticket;
+
+	if (spawn->service)
+		setsid();
+	else
+		setpgid(0, 0);
+	/* From here on a next supervisor knows of us, or we do not begin. */
+	if (!atomic_compare_exchange_strong(spawn->pid, &ticket, getpid()))
+		_exit(111);
+	if (spawn->service)
+		set_stdin();
+	else if (terminal)
+		tcsetpgrp(STDIN_FILENO, getpid());
+	if (set_directory(spawn) == -1) {
+		child->error = errno;
+		_exit(111);
+	}
+	set_signals(spawn->given_signals);
+	if (spawn->search) {
+		child->error = execute_search(spawn->path, spawn->argv,
+		    child->envp, child->search_path);
+	} else {
+		execve(spawn->path, spawn->argv, child->envp);
+		child->error = errno;
+	}
+	_exit(127);
+}
+
+/*
+ * Starts a program with the environment of all children and returns 0; or an
+ * errno if it could not be executed, and then there is no process.  *pid is the
+ * process's, written by itself.
+ */
+int
+spawn(const struct spawn *spawn)
+{
+	static char stack[STACK_SIZE] __attribute__((aligned(64)));
+	struct child child = {
+		.spawn = spawn,
+		.envp = environment(),
+		.search_path = environment_get("PATH"),
+		.ticket = table_ticket(),
+	};
+	pid_t pid;
+
+	if (child.search_path == NULL)
+		child.search_path = "/bin:/usr/bin";
+	atomic_store(spawn->pid, child.ticket);
+	pid = clone(child_main, stack + sizeof(stack),
+	    CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
+	if (pid == -1) {
+		child.error = errno;
+		atomic_store(spawn->pid, 0);
+		return child.error;
+	}
+	if (child.error == 0)
+		return 0;
+	atomic_store(spawn->pid, 0);
+	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+		continue;
+	return child.error;
+}

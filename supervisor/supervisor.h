@@ -1,0 +1,221 @@
+/*
+ * The supervisor: one process, one libevent loop, no polling.
+ *
+ * What happens is an event; fsm.c decides what a service does about it,
+ * service.c does it, and the state table (proto/state.h) remembers it.  Boot and
+ * shutdown are steps that look at the table and go on from there, so a
+ * supervisor that was started again continues as if it had been there.
+ */
+#ifndef SUPERVISOR_H
+#define SUPERVISOR_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "proto/state.h"
+#include "supervisor/fsm.h"
+
+#define SERVICE_DIRECTORY	"/etc/service"
+#define STARTUP_DIRECTORY	"/etc/my_init.d"
+#define RC_LOCAL		"/etc/rc.local"
+#define PRE_SHUTDOWN_DIRECTORY	"/etc/my_init.pre_shutdown.d"
+#define POST_SHUTDOWN_DIRECTORY	"/etc/my_init.post_shutdown.d"
+#define ENABLE_INSECURE_KEY	"/usr/sbin/enable_insecure_key"
+#define ENVIRONMENT_DIRECTORY	"/etc/container_environment"
+#define ENVIRONMENT_SH		"/etc/container_environment.sh"
+#define ENVIRONMENT_JSON	"/etc/container_environment.json"
+
+#define STOP_GRACE_MS		30000	/* KILL_PROCESS_TIMEOUT */
+#define SWEEP_GRACE_MS		30000	/* KILL_ALL_PROCESSES_TIMEOUT */
+#define FINISH_GRACE_MS		5000	/* at least this for finish at a stop */
+
+/* main.c */
+extern struct event_base *base;
+extern bool terminal;	/* stdin is our session's terminal */
+extern int given_directory;	/* the one my_init was started in, or -1 */
+int64_t	now_ms(void);
+void	timer_arm(struct event *, int64_t deadline_ms);
+void	leave(int code, int64_t grace_ms) __attribute__((noreturn));
+
+/* options.c */
+struct options {
+	bool		insecure_key;
+	bool		skip_startup_files;
+	bool		skip_services;
+	bool		no_sweep;
+	bool		quiet;
+	char		**command;	/* NULL: none; else as for execve(2) */
+	const char	*startup_directory;
+	int64_t		stop_grace_ms;
+	int64_t		sweep_grace_ms;
+};
+extern struct options options;
+void	options_parse(int argc, char **argv);
+void	options_read_environment(bool say);
+
+/*
+ * log.c: lines on stderr that begin with "*** ".  Never blocks: what stderr
+ * does not take is dropped and counted.  Arguments that come from outside go
+ * through escape() first, which returns one of a few static buffers in turn.
+ */
+void	log_info(const char *, ...) __attribute__((format(printf, 1, 2)));
+void	log_warn(const char *, ...) __attribute__((format(printf, 1, 2)));
+const char *escape(const char *);
+
+/* explain.c */
+const char *explain_exec(const char *path, int error);
+
+/* environment.c */
+#define ENVIRONMENT_VARIABLES_MAX	8192
+#define ENVIRONMENT_BYTES_MAX		(1536 * 1024)
+#define ENVIRONMENT_STRING_MAX		131071	/* NAME=VALUE, Linux's limit */
+void	environment_take(char **envp);
+char	**environment(void);
+const char *environment_get(const char *name);
+void	environment_import(const char *directory, bool again, bool exported);
+bool	environment_is_personal(const char *name, size_t length);
+bool	environment_can_be_file(const char *name, size_t length);
+
+/* dump.c */
+bool	dump_directory(const char *directory, char **envp);
+void	dump_sh(const char *path, char **envp);
+void	dump_json(const char *path, char **envp);
+
+/* table.c */
+extern struct state_table *table;
+bool	table_open(void);
+int32_t	table_ticket(void);
+bool	table_recover_pid(_Atomic int32_t *);
+void	table_change(_Atomic uint32_t *sequence);
+void	table_changed(_Atomic uint32_t *sequence);
+
+/* spawn.c */
+struct spawn {
+	const char	*path;
+	char		**argv;
+	const char	*directory;	/* to run in, or NULL: ... */
+	int		directory_fd;	/* ... this one, or -1: / */
+	_Atomic int32_t	*pid;		/* where the child writes its own */
+	bool		search;		/* path is looked up in $PATH */
+	bool		service;	/* own session, nothing on stdin */
+	bool		given_signals;	/* mask and ignored as my_init's were */
+};
+int	spawn(const struct spawn *);
+
+/* reap.c: every process started here, and what to do when it ends. */
+struct process {
+	pid_t		pid;
+	bool		adopted;	/* a child of a supervisor before us */
+	int64_t		started_ms;
+	struct process	*next;
+	/* First its end is written to the table, then it is reaped, then: */
+	void		(*record)(struct process *, pid_t, int status);
+	void		(*ended)(struct process *);
+};
+void	process_watch(struct process *, pid_t, int64_t started_ms, bool adopted);
+void	reap_children(void);
+void	reap_orphan(pid_t, int status);
+void	reap_check_adopted(void);
+int	status_code(int status);
+
+/* group.c: what a process leaves behind in its process group. */
+struct group {
+	pid_t		id;
+	int		member;		/* pidfd of one that is waited for */
+	struct event	event;
+	void		(*gone)(void *);
+	void		*argument;
+};
+struct group *group_end(pid_t, void (*gone)(void *), void *argument);
+void	group_kill(struct group *);
+void	group_free(struct group *);
+
+/* task.c: what a script and the main command have in common. */
+struct task {
+	struct process	process;
+	struct event	timer;
+	struct group	*group;		/* what it left, while it is ended */
+	pid_t		pid;		/* its last */
+	struct state_process *record;
+	char		name[128];	/* for messages */
+	bool		ends_group;	/* what it leaves is always ended */
+	void		(*done)(void);	/* it and its group are over */
+};
+void	task_init(struct task *, struct state_process *);
+int	task_start(struct task *, struct spawn *);
+bool	task_is_busy(const struct task *);
+void	task_stop(struct task *);
+void	task_limit(struct task *, int64_t limit_ms);
+void	task_hurry(struct task *);
+void	task_resume(struct task *);
+
+/* service.c */
+struct service {
+	struct process	process;	/* run or finish */
+	struct event	timer;
+	struct group	*group;		/* what run left, while it is ended */
+	uint32_t	seen;		/* number of the scan that last saw it */
+	uint16_t	next;		/* in index.c: 1 + the next of its bucket */
+};
+struct state_slot *service_slot(const struct service *);
+struct service *service_next(const struct service *);
+struct service *service_at(unsigned);
+struct service *service_add(const char *name);
+void	service_remove(struct service *);
+void	service_want(struct service *, enum service_want);
+unsigned services_active(void);
+void	services_stop(void);
+void	services_hurry(void);
+void	services_resume(void);
+
+/* index.c: services by name */
+struct service *index_find(const char *name);
+void	index_insert(struct service *);
+void	index_delete(struct service *);
+
+/* scan.c */
+void	scan_start(void);
+void	scan_end(void);
+void	scan_services(void);
+
+/* script.c: scripts, one after the other. */
+bool	script_next(const char *directory, char *path, size_t size);
+bool	script_can_run(const char *path);
+void	script_begin(const char *path, int64_t limit_ms);
+bool	script_under_way(void);
+bool	script_ended(int *status);
+void	script_finish(void);
+bool	script_report(int status);
+void	script_stop(void);
+void	script_hurry(void);
+void	script_resume(void);
+
+/* command.c: the main command. */
+bool	command_start(void);
+bool	command_runs(void);
+bool	command_is_over(void);
+void	command_stop(void);
+void	command_hurry(void);
+void	command_forward(int signo);
+void	command_resume(void);
+
+/* boot.c */
+void	boot_step(void);
+void	boot_resume(void);
+
+/* shutdown.c */
+void	shutdown_begin(int code);
+void	shutdown_step(void);
+void	shutdown_hurry(void);
+
+/* signal.c */
+void	signal_open(void);
+void	signal_resume(void);
+
+#endif
