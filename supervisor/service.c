@@ -252,14 +252,20 @@ finish_grace_ms(const struct state_slot *slot)
 	return left_ms > FINISH_GRACE_MS ? left_ms : FINISH_GRACE_MS;
 }
 
+/* Is finish next, if there is one?  (It costs a system call to know.) */
+static bool
+run_is_over(const struct state_slot *slot, enum service_event event)
+{
+	return event == EVENT_GROUP_GONE || event == EVENT_START_FAILED ||
+	    (event == EVENT_EXITED && slot->state != SERVICE_STOPPING);
+}
+
 static void
 service_event(struct service *service, enum service_event event)
 {
 	struct state_slot *slot = service_slot(service);
 	const struct service_policy policy = {
-		.has_finish = (event == EVENT_EXITED ||
-		    event == EVENT_GROUP_GONE || event == EVENT_START_FAILED) &&
-		    has_finish(slot),
+		.has_finish = run_is_over(slot, event) && has_finish(slot),
 		.quick_deaths = slot->quick_deaths,
 		.started_ago_ms = now_ms() - slot->started_ms,
 		.stop_grace_ms = options.stop_grace_ms,

@@ -87,15 +87,15 @@ set_directory(const struct spawn *spawn)
 	return 0;
 }
 
+static int null_fd = -1;	/* /dev/null, opened by the first spawn */
+
 static int
 set_stdin(void)
 {
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
 	/* Without a /dev/null it is better to have none than the terminal. */
-	if (fd == -1)
+	if (null_fd == -1)
 		return close(STDIN_FILENO);
-	return dup2(fd, STDIN_FILENO);
+	return dup2(null_fd, STDIN_FILENO);
 }
 
 /* The child, on a stack of its own and in our memory. */
@@ -149,6 +149,8 @@ spawn(const struct spawn *spawn)
 	};
 	pid_t pid;
 
+	if (null_fd == -1)
+		null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (child.search_path == NULL)
 		child.search_path = "/bin:/usr/bin";
 	atomic_store(spawn->pid, child.ticket);
