@@ -21,8 +21,7 @@ dump(void)
 static void
 make_environment(void)
 {
-	environment_import(ENVIRONMENT_DIRECTORY, false, false);
-	if (access(ENVIRONMENT_DIRECTORY, F_OK) == -1)
+	if (!environment_import(ENVIRONMENT_DIRECTORY, false, false))
 		return;
 	if (dump_directory(ENVIRONMENT_DIRECTORY, environment()))
 		table->header.flags |= STATE_EXPORTED;
@@ -33,12 +32,10 @@ make_environment(void)
 static void
 import_again(void)
 {
-	if (access(ENVIRONMENT_DIRECTORY, F_OK) == -1)
-		return;
 	table->header.flags |= STATE_REIMPORT;
-	environment_import(ENVIRONMENT_DIRECTORY, true,
-	    table->header.flags & STATE_EXPORTED);
-	dump();
+	if (environment_import(ENVIRONMENT_DIRECTORY, true,
+	    table->header.flags & STATE_EXPORTED))
+		dump();
 }
 
 /*
@@ -49,7 +46,7 @@ void
 boot_resume(void)
 {
 	if (table->header.phase <= PHASE_ENVIRONMENT ||
-	    access(ENVIRONMENT_DIRECTORY, F_OK) == -1)
+	    access(ENVIRONMENT_DIRECTORY, R_OK) == -1)
 		return;
 	environment_import(ENVIRONMENT_DIRECTORY,
 	    table->header.flags & STATE_REIMPORT,

@@ -151,47 +151,78 @@ dump_variable(int directory, const char *name, const char *value,
 	return result;
 }
 
-static bool
-is_hopeless(int error)
+/*
+ * Says that something could not be written.  A file system that takes nothing is
+ * one lack with one message, however many files it does not take.
+ */
+static void
+complain(const char *path, const char *name)
 {
-	return error == EROFS || error == EACCES || error == EPERM ||
-	    error == ENOSPC || error == EDQUOT;
+	static bool said;
+
+	switch (errno) {
+	case EROFS:
+	case EACCES:
+	case EPERM:
+	case ENOSPC:
+	case EDQUOT:
+		if (said)
+			return;
+		said = true;
+	}
+	log_warn("Cannot write %s%s: %s; the environment is in memory alone "
+	    "(%s)", path, escape(name), strerror(errno), errno == ENOSPC ||
+	    errno == EDQUOT ? "make room" : "make it writable");
+}
+
+/* Its value is nobody's business. */
+static void
+complain_of_name(const char *variable, size_t length)
+{
+	char *name = strndup(variable, length);
+
+	if (name != NULL)
+		log_warn("The variable %s is not exported: no file can have "
+		    "its name (rename it)", escape(name));
+	free(name);
 }
 
 /*
  * Writes every variable that can be a file into a directory.  True: they are all
  * there.  New files belong to whom the directory belongs to, and can be read by
- * whom it can be read by.  A missing directory is not an error here.
+ * whom it can be read by.
  */
 bool
 dump_directory(const char *directory, char **envp)
 {
 	bool complete = true;
-	char name[NAME_MAX + 1];
+	char name[NAME_MAX + 2];
 	struct stat mode;
 	size_t length;
 	int fd;
 
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1)
+	if (fd == -1 || fstat(fd, &mode) == -1) {
+		complain(directory, "");
 		return false;
-	if (fstat(fd, &mode) == -1)
-		mode.st_mode = 0700;
+	}
 	mode.st_mode &= 0666;
 	for (; *envp != NULL; envp++) {
 		length = strcspn(*envp, "=");
-		if (!environment_can_be_file(*envp, length))
+		if (environment_is_personal(*envp, length))
 			continue;
-		memcpy(name, *envp, length);
-		name[length] = '\0';
-		if (dump_variable(fd, name, *envp + length + 1, &mode) == 0)
+		if (!environment_can_be_file(*envp, length)) {
+			complain_of_name(*envp, length);
 			continue;
-		complete = false;
-		log_warn("Cannot write %s/%s: %s%s", directory, escape(name),
-		    strerror(errno), is_hopeless(errno) ? "; the environment "
-		    "is not exported there (make it writable)" : "");
-		if (is_hopeless(errno))
-			break;
+		}
+		name[0] = '/';
+		memcpy(name + 1, *envp, length);
+		name[length + 1] = '\0';
+		if (dump_variable(fd, name + 1, *envp + length + 1, &mode)
+		    == -1) {
+			complain(directory, name);
+			complete = false;
+		}
 	}
 	close(fd);
 	return complete;
@@ -209,9 +240,7 @@ dump_file(const char *path, const struct buffer *buffer)
 	snprintf(temporary, sizeof(temporary), "%s.new", path);
 	if (replace(AT_FDCWD, temporary, path, buffer->bytes, buffer->length,
 	    &mode) == -1)
-		log_warn("Cannot write %s: %s (make %s)", path,
-		    strerror(errno), errno == ENOSPC ? "room" :
-		    "its directory writable");
+		complain(path, "");
 }
 
 /* What a shell would refuse to have set, or choke on (bash(1), dash(1)). */

@@ -308,11 +308,14 @@ import_names(const char *directory, int fd, char **names, size_t number,
  * already wins.  Again, after a script, the environment becomes what the
  * directory holds, but for variables that it cannot hold, and if the first export
  * failed (exported is false) for those it does not.  A file that cannot be a
- * variable is said to be so and leaves the variable as it was.
+ * variable is said to be so and leaves the variable as it was.  False: there is
+ * no directory that could be read, which is said once.
  */
-void
+bool
 environment_import(const char *directory, bool again, bool exported)
 {
+	static bool said;
+	bool is_read;
 	size_t number, i;
 	char **names = NULL;
 	int fd;
@@ -320,18 +323,22 @@ environment_import(const char *directory, bool again, bool exported)
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd != -1)
 		names = read_names(fd, &number);
-	if (names == NULL) {
+	is_read = names != NULL;
+	if (!is_read && !said) {
+		said = true;
 		log_warn("Cannot read %s: %s; the environment is neither "
 		    "imported nor exported (mkdir -m 700 %s)", directory,
 		    strerror(errno), directory);
-	} else {
+	}
+	if (is_read) {
 		if (again && exported)
 			drop_missing(names, number);
 		import_names(directory, fd, names, number, again);
 		for (i = 0; i < number; i++)
 			free(names[i]);
-		free(names);
 	}
+	free(names);
 	if (fd != -1)
 		close(fd);
+	return is_read;
 }

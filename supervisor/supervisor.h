@@ -78,7 +78,7 @@ const char *explain_exec(const char *path, int error);
 void	environment_take(char **envp);
 char	**environment(void);
 const char *environment_get(const char *name);
-void	environment_import(const char *directory, bool again, bool exported);
+bool	environment_import(const char *directory, bool again, bool exported);
 bool	environment_is_personal(const char *name, size_t length);
 bool	environment_can_be_file(const char *name, size_t length);
 

@@ -114,7 +114,7 @@ printable() {
 	service "s${escape}" <<-'EOF'
 	not a script
 	EOF
-	container_start --split -- sh -c 'sleep 1000 # two
+	container_start --split -- -- sh -c 'sleep 1000 # two
 lines' $'\a' $'tab\there' $'bad\xff' $'\xc2\x9b'
 	wait_for "the services" grep -q '/s.x1b' "$OUTPUT/stderr"
 	wait_for "the command" grep -q '^\*\*\* Running sh' "$OUTPUT/stderr"
@@ -133,8 +133,8 @@ lines' $'\a' $'tab\there' $'bad\xff' $'\xc2\x9b'
 	startup_script grüße <<-'EOF'
 	#!/bin/sh
 	EOF
-	container_run --
-	:
+	container_run -- true
+	grep -qx '\*\*\* Running /etc/my_init.d/grüße\.\.\.' "$OUTPUT/stderr"
 }
 
 @test "a stderr that nobody reads stops nothing" {
@@ -151,7 +151,7 @@ lines' $'\a' $'tab\there' $'bad\xff' $'\xc2\x9b'
 	echo flap
 	exit 1
 	EOF
-	container_start --via /opt/deaf -- sh -c 'echo ready; read x </dev/tty || exec sleep 1000'
+	container_start --via /opt/deaf -- -- sh -c 'echo ready; exec sleep 1000'
 	wait_output '^ready$'
 	wait_output '^flap$'
 	container_kill TERM

@@ -21,9 +21,9 @@ finish_of() {
 	EOF
 }
 
-# A script of directory $1 (pre_shutdown, post_shutdown) named $2, from stdin.
+# Script $2 of the shutdown directory $1 (pre, post), from stdin.
 shutdown_script() {
-	root_file "/etc/my_init.$1.d/$2" 755
+	root_file "/etc/my_init.$1_shutdown.d/$2" 755
 }
 
 # Is there a live process with that pid in the container?

@@ -90,7 +90,7 @@ load services
 	wait_output '^a finish is \./finish in /etc/service/a$'
 	wait_lines 2 '^a start'
 	# A second after the start and after finish: not the sum of the two.
-	between a 1 2 1490 2300
+	between a 1 2 1470 2300
 	container_kill TERM
 	container_wait
 	[ "$status" -eq 0 ]
@@ -154,12 +154,12 @@ between() {
 	# Starts are a second apart until the sixth death in a row.
 	local n
 	for n in 1 2 3 4 5; do
-		between quick $n $((n + 1)) 990 1800
+		between quick $n $((n + 1)) 970 1800
 	done
-	between quick 6 7 1990 2800
-	between quick 7 8 3990 4800
+	between quick 6 7 1970 2800
+	between quick 7 8 3970 4800
 	for n in 1 2 3 4 5 6 7; do
-		between long $n $((n + 1)) 1190 1700
+		between long $n $((n + 1)) 1170 1700
 	done
 	container_kill TERM
 	container_wait
@@ -212,8 +212,12 @@ ended() {
 	container_start --
 	wait_output '^a up'
 	local pid=$(said_pid a)
-	container_exec sh -c 'mv /etc/service/a /etc/service/.old
-	    mv /etc/service/.new /etc/service/a'
+	# Both renames are seen at once.
+	local supervisor=$(supervisor_pid)
+	kill -STOP "$supervisor"
+	container_exec mv /etc/service/a /etc/service/.old
+	container_exec mv /etc/service/.new /etc/service/a
+	kill -CONT "$supervisor"
 	wait_output '^.new up'
 	wait_for "the end of the old service" ended "$pid"
 	container_kill TERM
@@ -274,7 +278,7 @@ ended() {
 	[ "$before" = "$after" ] || fail "woken: $before, $after"
 	# The measure works: an event does count.
 	container_exec mkdir /etc/service/c
-	wait_output '^\*\*\* .*c'
+	wait_output '^\*\*\* .*/c/run'
 	[ "$before" != "$(switches "$supervisor")" ]
 	container_kill TERM
 	container_wait
@@ -291,34 +295,78 @@ asleep() {
 	    [ "$(status_field "$MY_INIT_PID" State)" = S ]
 }
 
-# Starts a good service, a clock and broken service "bad", which a file or directory
-# prepared by the caller makes broken; waits for the message, and for some tries
-# more; fixes it.  $1 is what the message has to match.
-broken_service() {
+# broken NAME REGEX: a service that the caller has broken, and what the message
+# about it has to match.
+broken() {
+	local reason=$2
+	if ! _has_line "^\*\*\* .*/$1.*($reason)"; then
+		fail "the message about $1 does not tell the reason ($reason)"
+		return
+	fi
+	if [ "$(count_output "^\*\*\* .*/$1\>")" -ne 1 ]; then
+		fail "more than one message about $1"
+		return
+	fi
+	container_exec sh -c "mountpoint -q /etc/service/$1 &&
+	    umount /etc/service/$1
+	    rm -rf /etc/service/$1/run &&
+	    sed s/NAME/$1/ /srv/run >/etc/service/$1/.run &&
+	    chmod 755 /etc/service/$1/.run &&
+	    mv /etc/service/$1/.run /etc/service/$1/run"
+}
+
+@test "what is wrong with a broken service is said once, and tried again" {
+	cd "$ROOT/etc/service"
 	good_service good
 	service clock <<<$'#!/bin/sh\necho "clock ticks"'
-	container_start --
-	wait_output "^\*\*\* .*bad.*"
-	wait_lines 4 '^clock ticks'
-	if ! _has_line "^\*\*\* .*bad.*($1)"; then
-		fail "the message does not tell the reason ($1)"
-		return
-	fi
-	if [ "$(count_output '^\*\*\* .*bad')" -ne 1 ]; then
-		fail "said more than once"
-		return
-	fi
-	[ -z "${BROKEN_MOUNT-}" ] || container_exec umount /etc/service/bad
-	container_exec rm -rf /etc/service/bad/run
-	container_exec sh -c 'mkdir -p /srv/missing
-	    cat >/etc/service/bad/.run &&
-	    chmod 755 /etc/service/bad/.run &&
-	    mv /etc/service/bad/.run /etc/service/bad/run' <<-'EOF'
+	mkdir no-run
+	good_service not-executable
+	chmod 644 not-executable/run
+	service no-interpreter <<<'#!/no/such/interpreter'
+	mkdir -p directory/run
+	service carriage-return <<<$'#!/bin/sh\r\necho hello\r'
+	service empty </dev/null
+	mkdir link-to-nowhere fifo loop
+	ln -s /srv/missing link-to-nowhere/run
+	ln -s run loop/run
+	mkfifo -m 755 fifo/run
+	service text <<<'echo hello'
+	printf '\177ELF\002\001\001garbage' | service bad-elf
+	mkdir noexec-mount
+	root_file /srv/run <<-'EOF'
 	#!/bin/sh
-	echo "bad up $$"
+	echo "NAME up $$"
 	exec sleep 100000
 	EOF
-	wait_output '^bad up'
+	startup_script mount <<-'EOF'
+	#!/bin/sh
+	mount -t tmpfs -o noexec tmpfs /etc/service/noexec-mount &&
+	cp /srv/run /etc/service/noexec-mount/run &&
+	chmod 755 /etc/service/noexec-mount/run
+	EOF
+	cd - >/dev/null
+	container_start --
+	wait_lines 4 '^clock ticks'
+
+	broken no-run 'missing|not there|no such|does not exist|not found'
+	broken not-executable 'chmod'
+	broken no-interpreter '/no/such/interpreter'
+	broken directory 'is a directory'
+	broken carriage-return 'CR|carriage return|Windows|DOS|line end'
+	broken empty '#!|empty'
+	broken link-to-nowhere 'link|/srv/missing'
+	broken loop 'link'
+	broken fifo 'FIFO|not a (regular )?file|pipe'
+	broken text '#!'
+	broken bad-elf 'ELF|program|machine|architecture|format'
+	broken noexec-mount 'noexec'
+
+	local name
+	for name in no-run not-executable no-interpreter directory \
+	    carriage-return empty link-to-nowhere loop fifo text bad-elf \
+	    noexec-mount; do
+		wait_output "^$name up"
+	done
 	[ "$(count_output '^good up')" -eq 1 ]
 	runs "$(said_pid good)"
 	container_kill TERM
@@ -326,73 +374,22 @@ broken_service() {
 	[ "$status" -eq 0 ]
 }
 
-@test "broken: no run" {
-	mkdir "$ROOT/etc/service/bad"
-	broken_service 'run.*(missing|not there|no such|does not exist|not found)|no .*run'
-}
-
-@test "broken: run is not executable" {
-	good_service bad
-	chmod 644 "$ROOT/etc/service/bad/run"
-	broken_service 'chmod'
-}
-
-@test "broken: the interpreter does not exist" {
-	service bad <<<'#!/no/such/interpreter'
-	broken_service '/no/such/interpreter'
-}
-
-@test "broken: run is a directory" {
-	mkdir -p "$ROOT/etc/service/bad/run"
-	broken_service 'directory'
-}
-
-@test "broken: a carriage return in the #! line" {
-	service bad <<<$'#!/bin/sh\r\necho hello\r'
-	broken_service 'CR|carriage return|Windows|DOS|line end'
-}
-
-@test "broken: on a file system mounted noexec" {
-	good_service bad
-	startup_script mount <<-'EOF'
-	#!/bin/sh
-	cp /etc/service/bad/run /run/run &&
-	mount -t tmpfs -o noexec tmpfs /etc/service/bad &&
-	cp /run/run /etc/service/bad/run
-	EOF
-	BROKEN_MOUNT=1 broken_service 'noexec'
-}
-
-@test "broken: run is empty" {
-	service bad </dev/null
-	broken_service '#!|empty'
-}
-
-@test "broken: run is a link to nowhere" {
-	mkdir "$ROOT/etc/service/bad"
-	ln -s /srv/missing/run "$ROOT/etc/service/bad/run"
-	broken_service 'link'
-}
-
-@test "broken: run is text without #!" {
-	service bad <<<'echo hello'
-	broken_service '#!'
-}
-
-@test "broken: run is no program for this machine" {
-	printf '\177ELF\002\001\001garbage' | service bad
-	broken_service 'ELF|program|machine|architecture|format'
-}
-
-@test "broken: run is a FIFO" {
-	mkdir "$ROOT/etc/service/bad"
-	mkfifo -m 755 "$ROOT/etc/service/bad/run"
-	broken_service 'FIFO|not a (regular )?file|pipe'
-}
-
-@test "broken: the service is a link to nowhere" {
-	ln -s /srv/missing "$ROOT/etc/service/bad"
-	broken_service 'link|missing'
+@test "a link to nowhere in /etc/service is said, and a service once it leads there" {
+	ln -s /srv/late "$ROOT/etc/service/late"
+	good_service good
+	mv "$ROOT/etc/service/good" "$ROOT/srv/good"
+	good_service other
+	container_start --
+	wait_output '^other up'
+	wait_output '^\*\*\* .*/late'
+	container_exec mv /srv/good /srv/late
+	container_exec touch /etc/service
+	container_exec ln -sfn /srv/late /etc/service/late
+	wait_output '^good up'
+	[ "$(count_output '^\*\*\* .*/late')" -eq 1 ]
+	container_kill TERM
+	container_wait
+	[ "$status" -eq 0 ]
 }
 
 @test "memcached and cron are services as they are" {
