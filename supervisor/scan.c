@@ -23,7 +23,10 @@ static int		watch = -1;	/* on SERVICE_DIRECTORY */
 static int		parent_watch = -1;	/* while that is missing */
 static bool		scanned;	/* at least once, in this process */
 
-/* A directory, or a symbolic link to one. */
+/*
+ * A directory, or a symbolic link to one.  A link that leads nowhere is a service
+ * that cannot be started yet: it is said, and tried again like any other.
+ */
 static bool
 is_service(int directory, const struct dirent *entry)
 {
@@ -35,14 +38,24 @@ is_service(int directory, const struct dirent *entry)
 		return true;
 	if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
 		return false;
-	return fstatat(directory, entry->d_name, &st, 0) == 0 &&
-	    S_ISDIR(st.st_mode);
+	if (fstatat(directory, entry->d_name, &st, 0) == -1)
+		return true;
+	return S_ISDIR(st.st_mode);
+}
+
+static void
+start_unless_down(int directory, struct service *service)
+{
+	char down[STATE_NAME_MAX + sizeof("/down")];
+
+	snprintf(down, sizeof(down), "%s/down", service_slot(service)->name);
+	if (faccessat(directory, down, F_OK, 0) == -1)
+		service_want(service, WANT_UP);
 }
 
 static void
 add(int directory, const char *name)
 {
-	char down[STATE_NAME_MAX + sizeof("/down")];
 	struct service *service;
 
 	if (strlen(name) > STATE_NAME_MAX) {
@@ -55,9 +68,7 @@ add(int directory, const char *name)
 		    "supervised", escape(name), STATE_SLOTS);
 		return;
 	}
-	snprintf(down, sizeof(down), "%s/down", name);
-	if (faccessat(directory, down, F_OK, 0) == -1)
-		service_want(service, WANT_UP);
+	start_unless_down(directory, service);
 }
 
 /* Its directory is there, for the first time, still or again. */
@@ -74,25 +85,32 @@ see(int directory, const char *name)
 	slot = service_slot(service);
 	if (slot->flags & SLOT_REMOVED) {
 		slot->flags &= (uint8_t)~SLOT_REMOVED;
-		service_want(service, WANT_UP);
+		start_unless_down(directory, service);
 	}
 	return service;
+}
+
+/* Its directory is gone, even if there is another of that name by now. */
+static void
+lose(struct service *service)
+{
+	struct state_slot *slot = service_slot(service);
+
+	if (slot->flags & SLOT_REMOVED)
+		return;
+	slot->flags |= SLOT_REMOVED;
+	service_want(service, WANT_DOWN);
 }
 
 static void
 remove_unseen(uint32_t scan)
 {
 	struct service *service;
-	struct state_slot *slot;
 
 	for (service = service_next(NULL); service != NULL;
-	    service = service_next(service)) {
-		slot = service_slot(service);
-		if (service->seen == scan || (slot->flags & SLOT_REMOVED))
-			continue;
-		slot->flags |= SLOT_REMOVED;
-		service_want(service, WANT_DOWN);
-	}
+	    service = service_next(service))
+		if (service->seen != scan)
+			lose(service);
 }
 
 /* Starts what is new in the service directory and stops what is gone from it. */
@@ -153,6 +171,7 @@ changed_cb(int fd, short what, void *argument)
 	char buffer[4096]
 	    __attribute__((aligned(__alignof__(struct inotify_event))));
 	const struct inotify_event *event;
+	struct service *service;
 	bool relevant = false;
 	ssize_t length;
 	char *p;
@@ -167,6 +186,10 @@ changed_cb(int fd, short what, void *argument)
 			    (IN_IGNORED | IN_MOVE_SELF))) {
 				inotify_rm_watch(notify, watch);
 				watch = -1;
+			} else if (event->wd == watch && (event->mask &
+			    (IN_DELETE | IN_MOVED_FROM)) &&
+			    (service = index_find(event->name)) != NULL) {
+				lose(service);
 			}
 			relevant |= event->wd != parent_watch || strcmp(
 			    event->name, strrchr(SERVICE_DIRECTORY, '/') + 1)

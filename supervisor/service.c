@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,12 +63,36 @@ path_of(const struct state_slot *slot, const char *file)
 }
 
 static bool
-has_finish(const struct state_slot *slot)
+has_finish(const struct service *service)
 {
 	struct stat st;
 
-	return stat(path_of(slot, "finish"), &st) == 0 &&
-	    S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0;
+	if (service->directory != -1 ?
+	    fstatat(service->directory, "finish", &st, 0) == -1 :
+	    stat(path_of(service_slot(service), "finish"), &st) == -1)
+		return false;
+	return S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0;
+}
+
+static void
+release_directory(struct service *service)
+{
+	if (service->directory != -1)
+		close(service->directory);
+	service->directory = -1;
+}
+
+/*
+ * A service that has a finish keeps its directory open: it is to be run even if
+ * the directory is moved away, which is how one is taken out of service.
+ */
+static void
+hold_directory(struct service *service)
+{
+	release_directory(service);
+	if (has_finish(service))
+		service->directory = open(path_of(service_slot(service), NULL),
+		    O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 /* The only place that assigns a state. */
@@ -100,8 +125,11 @@ execute(struct service *service, char **argv)
 {
 	struct state_slot *slot = service_slot(service);
 	const struct spawn run = {
-		.path = argv[0], .argv = argv, .directory = path_of(slot, NULL),
-		.directory_fd = -1, .pid = &slot->pid, .service = true,
+		.path = argv[0], .argv = argv,
+		.directory = service->directory == -1 ? path_of(slot, NULL) :
+		    NULL,
+		.directory_fd = service->directory, .pid = &slot->pid,
+		.service = true,
 	};
 	int error = spawn(&run);
 
@@ -141,6 +169,7 @@ start(struct service *service)
 	if (!is_first)
 		slot->restarts++;
 	table_changed(&slot->sequence);
+	hold_directory(service);
 	if ((error = execute(service, argv)) != 0) {
 		start_failed(service, error);
 		service_event(service, EVENT_START_FAILED);
@@ -265,7 +294,7 @@ service_event(struct service *service, enum service_event event)
 {
 	struct state_slot *slot = service_slot(service);
 	const struct service_policy policy = {
-		.has_finish = run_is_over(slot, event) && has_finish(slot),
+		.has_finish = run_is_over(slot, event) && has_finish(service),
 		.quick_deaths = slot->quick_deaths,
 		.started_ago_ms = now_ms() - slot->started_ms,
 		.stop_grace_ms = options.stop_grace_ms,
@@ -337,6 +366,7 @@ prepare(struct service *service)
 	service->process.record = record_cb;
 	service->process.ended = ended_cb;
 	evtimer_assign(&service->timer, base, timer_cb, service);
+	service->directory = -1;
 	index_insert(service);
 }
 
@@ -375,6 +405,7 @@ service_remove(struct service *service)
 {
 	struct state_slot *slot = service_slot(service);
 
+	release_directory(service);
 	index_delete(service);
 	event_del(&service->timer);
 	table_change(&slot->sequence);
@@ -423,6 +454,7 @@ resume(struct service *service)
 	struct state_slot *slot = service_slot(service);
 
 	timer_arm(&service->timer, slot->deadline_ms);
+	hold_directory(service);
 	if (slot->flags & SLOT_ENDED) {
 		ended_cb(&service->process);
 	} else if (slot->state == SERVICE_STARTING) {

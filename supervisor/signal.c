@@ -104,8 +104,10 @@ signals_cb(int fd, short what, void *argument)
 
 	(void)what;
 	(void)argument;
+	/* A CONT that was not sent to my_init is meant for us: it woke us. */
 	while (read(fd, &info, sizeof(info)) == sizeof(info))
-		handle((int)info.ssi_signo);
+		if (info.ssi_signo != SIGCONT)
+			handle((int)info.ssi_signo);
 }
 
 /* my_init is gone (it was not PID 1, and was killed): end what is ours. */

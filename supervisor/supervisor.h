@@ -160,6 +160,7 @@ struct service {
 	struct process	process;	/* run or finish */
 	struct event	timer;
 	struct group	*group;		/* what run left, while it is ended */
+	int		directory;	/* kept open for finish, or -1 */
 	uint32_t	seen;		/* number of the scan that last saw it */
 	uint16_t	next;		/* in index.c: 1 + the next of its bucket */
 };

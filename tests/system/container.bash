@@ -191,7 +191,7 @@ _not_pid1='
 	env --default-signal "$@" &
 	wait $!
 	code=$?
-	kill -0 $bystander && echo "bystander survives" >&2
+	[[ $(</proc/$bystander/stat) == *") S "* ]] && echo "bystander survives" >&2
 	exit $code'
 
 # _begin merged|split OPTION... NAME=VALUE... -- ARGUMENT...

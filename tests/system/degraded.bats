@@ -198,16 +198,24 @@ exits_with_42() {
 	[ "$(cut -d' ' -f2- <"$(container_file /tmp/left)")" = "sleep 1000" ]
 }
 
-@test "not PID 1: orphans are reaped" {
+@test "not PID 1: orphans come to my_init, and are reaped" {
 	root_file /opt/orphans 755 <<-'EOF'
 	#!/bin/bash
 	for i in {1..50}; do (sleep 0.01 &); done
+	(sleep 1001 &)
 	echo left orphans
 	exec sleep 1000
 	EOF
 	container_start --not-pid1 -- -- /opt/orphans
 	wait_output '^left orphans'
+	wait_for "an adopted orphan" adopted 'sleep 1001'
 	wait_for "no zombies" no_zombies
+}
+
+# Is the parent of the process with that command line my_init?
+adopted() {
+	[ "$(container_exec ps -o ppid= -p "$(container_exec pgrep -f "^$1")")" \
+	    -eq "$(container_exec pgrep -o -x my_init)" ]
 }
 
 no_zombies() {

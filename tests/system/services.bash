@@ -99,3 +99,20 @@ zombies() {
 	container_exec sh -c 'cat /proc/[0-9]*/stat 2>/dev/null' |
 	    grep -c ') Z ' || :
 }
+
+# Waits for a supervisor that is not $supervisor, and sets it.
+next_supervisor() {
+	wait_for "the next supervisor" _next_supervisor
+}
+
+_next_supervisor() {
+	local now
+	now=$(supervisor_pid) && [ "$now" != "${supervisor-}" ] && supervisor=$now
+}
+
+restart_supervisor() {
+	supervisor=''
+	next_supervisor
+	kill -KILL "$supervisor"
+	next_supervisor
+}

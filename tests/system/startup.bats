@@ -217,9 +217,10 @@ stop_in_script() {
 	[ "$status" -eq 0 ]
 	in_order '^\*\*\* An error occurred\. Aborting\.$' \
 	    '^\*\*\* Shutting down /etc/my_init\.d/10_wait \(PID [0-9]+\)\.\.\.$' \
+	    '^script stopped$' \
 	    '^\*\*\* Init system aborted\.$' '^\*\*\* Killing all processes\.\.\.$'
-	[ "$(count_output '^script stopped$')" -eq 1 ]
-	[ "$(count_output '^child stopped$')" -eq 1 ]
+	# Its child was not left to the last sweep.
+	in_order '^child stopped$' '^\*\*\* Init system aborted\.$'
 	no_output never
 }
 
