@@ -65,7 +65,7 @@ endif
 INIT_OBJECTS = $(addprefix $(BUILD)/, initd/initd.o initd/kernel.o initd/sweep.o)
 SUPERVISOR_OBJECTS = $(addprefix $(BUILD)/supervisor/, boot.o command.o dump.o \
 	environment.o explain.o fsm.o group.o index.o log.o main.o options.o \
-	reap.o scan.o script.o service.o shutdown.o signal.o spawn.o table.o \
+	reap.o run.o scan.o script.o service.o shutdown.o signal.o spawn.o table.o \
 	task.o)
 PROTO_OBJECTS = $(BUILD)/proto/names.o
 PROGRAMS = $(BUILD)/my_init $(BUILD)/supervisor.bin

@@ -4,15 +4,11 @@
  * The table has the facts; struct service beside it only what a process needs to
  * wait for them (a timer, a watched pid), and is rebuilt after a restart.
  */
-#include <sys/stat.h>
 #include <sys/wait.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "supervisor.h"
 
@@ -52,49 +48,6 @@ services_active(void)
 	return active;
 }
 
-static const char *
-path_of(const struct state_slot *slot, const char *file)
-{
-	static char path[sizeof(SERVICE_DIRECTORY) + STATE_NAME_MAX + 16];
-
-	snprintf(path, sizeof(path), SERVICE_DIRECTORY "/%s%s%s", slot->name,
-	    file == NULL ? "" : "/", file == NULL ? "" : file);
-	return path;
-}
-
-static bool
-has_finish(const struct service *service)
-{
-	struct stat st;
-
-	if (service->directory != -1 ?
-	    fstatat(service->directory, "finish", &st, 0) == -1 :
-	    stat(path_of(service_slot(service), "finish"), &st) == -1)
-		return false;
-	return S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0;
-}
-
-static void
-release_directory(struct service *service)
-{
-	if (service->directory != -1)
-		close(service->directory);
-	service->directory = -1;
-}
-
-/*
- * A service that has a finish keeps its directory open: it is to be run even if
- * the directory is moved away, which is how one is taken out of service.
- */
-static void
-hold_directory(struct service *service)
-{
-	release_directory(service);
-	if (has_finish(service))
-		service->directory = open(path_of(service_slot(service), NULL),
-		    O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
 /* The only place that assigns a state. */
 static void
 set_state(struct service *service, const struct service_step *step)
@@ -120,25 +73,6 @@ set_state(struct service *service, const struct service_step *step)
 		timer_arm(&service->timer, slot->deadline_ms);
 }
 
-static int
-execute(struct service *service, char **argv)
-{
-	struct state_slot *slot = service_slot(service);
-	const struct spawn run = {
-		.path = argv[0], .argv = argv,
-		.directory = service->directory == -1 ? path_of(slot, NULL) :
-		    NULL,
-		.directory_fd = service->directory, .pid = &slot->pid,
-		.service = true,
-	};
-	int error = spawn(&run);
-
-	if (error == 0)
-		process_watch(&service->process, atomic_load(&slot->pid),
-		    now_ms(), false);
-	return error;
-}
-
 /* Says why run cannot be executed: once, until it can or the reason changes. */
 static void
 start_failed(struct service *service, int error)
@@ -147,7 +81,7 @@ start_failed(struct service *service, int error)
 
 	if (slot->error != error)
 		log_warn("%s: %s", escape(slot->name),
-		    explain_exec(path_of(slot, "run"), error));
+		    explain_exec(run_path(slot, "run"), error));
 	table_change(&slot->sequence);
 	slot->error = error;
 	slot->exit_status = 111 << 8;
@@ -169,8 +103,8 @@ start(struct service *service)
 	if (!is_first)
 		slot->restarts++;
 	table_changed(&slot->sequence);
-	hold_directory(service);
-	if ((error = execute(service, argv)) != 0) {
+	run_hold_directory(service);
+	if ((error = run_execute(service, argv)) != 0) {
 		start_failed(service, error);
 		service_event(service, EVENT_START_FAILED);
 		return;
@@ -192,45 +126,11 @@ finish(struct service *service)
 	    WIFSIGNALED(status) ? -1 : WEXITSTATUS(status));
 	snprintf(signo, sizeof(signo), "%d",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-	if ((error = execute(service, argv)) == 0)
+	if ((error = run_execute(service, argv)) == 0)
 		return;
 	log_warn("%s: %s", escape(slot->name),
-	    explain_exec(path_of(slot, "finish"), error));
+	    explain_exec(run_path(slot, "finish"), error));
 	service_event(service, EVENT_FINISHED);
-}
-
-static void
-send_signal(struct service *service, int signo)
-{
-	struct state_slot *slot = service_slot(service);
-	pid_t pid = atomic_load(&slot->pid);
-
-	if (pid <= 0)
-		return;
-	if (kill(pid, signo) == -1 && errno == EPERM)
-		log_warn("%s (PID %d) cannot be signalled: it runs as another "
-		    "user, and CAP_KILL is missing", escape(slot->name), pid);
-	slot->sent = (uint8_t)signo;
-}
-
-/* The process cannot be told any more politely: all of its group is killed. */
-static void
-force(struct service *service)
-{
-	struct state_slot *slot = service_slot(service);
-	pid_t pid = atomic_load(&slot->pid);
-
-	if (pid > 0) {
-		log_warn("%s%s (PID %d) did not shut down in time. "
-		    "Forcing it to exit.", escape(slot->name),
-		    slot->state == SERVICE_FINISHING ? "/finish" : "", pid);
-		kill(-pid, SIGKILL);
-		send_signal(service, SIGKILL);
-	} else if (service->group != NULL) {
-		log_warn("What %s left behind did not shut down in time. "
-		    "Forcing it to exit.", escape(slot->name));
-		group_kill(service->group);
-	}
 }
 
 static void
@@ -252,11 +152,11 @@ act(struct service *service, enum service_action action)
 		start(service);
 		break;
 	case ACTION_STOP:
-		send_signal(service, SIGTERM);
+		run_signal(service, SIGTERM);
 		kill(atomic_load(&service_slot(service)->pid), SIGCONT);
 		break;
 	case ACTION_KILL:
-		force(service);
+		run_force(service);
 		break;
 	case ACTION_END_GROUP:
 		service->group = group_end(service_slot(service)->group,
@@ -294,7 +194,7 @@ service_event(struct service *service, enum service_event event)
 {
 	struct state_slot *slot = service_slot(service);
 	const struct service_policy policy = {
-		.has_finish = run_is_over(slot, event) && has_finish(service),
+		.has_finish = run_is_over(slot, event) && run_has_finish(service),
 		.quick_deaths = slot->quick_deaths,
 		.started_ago_ms = now_ms() - slot->started_ms,
 		.stop_grace_ms = options.stop_grace_ms,
@@ -405,7 +305,7 @@ service_remove(struct service *service)
 {
 	struct state_slot *slot = service_slot(service);
 
-	release_directory(service);
+	run_release_directory(service);
 	index_delete(service);
 	event_del(&service->timer);
 	table_change(&slot->sequence);
@@ -454,7 +354,7 @@ resume(struct service *service)
 	struct state_slot *slot = service_slot(service);
 
 	timer_arm(&service->timer, slot->deadline_ms);
-	hold_directory(service);
+	run_hold_directory(service);
 	if (slot->flags & SLOT_ENDED) {
 		ended_cb(&service->process);
 	} else if (slot->state == SERVICE_STARTING) {

@@ -175,6 +175,15 @@ void	services_stop(void);
 void	services_hurry(void);
 void	services_resume(void);
 
+/* run.c: a service's directory, and the processes that come of it */
+const char *run_path(const struct state_slot *, const char *file);
+bool	run_has_finish(const struct service *);
+void	run_hold_directory(struct service *);
+void	run_release_directory(struct service *);
+int	run_execute(struct service *, char **argv);
+void	run_signal(struct service *, int signo);
+void	run_force(struct service *);
+
 /* index.c: services by name */
 struct service *index_find(const char *name);
 void	index_insert(struct service *);
