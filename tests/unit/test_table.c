@@ -4,7 +4,6 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,18 +11,7 @@
 #include <cmocka.h>
 
 #include "supervisor.h"
-
-static char said[256];
-
-void
-log_warn(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(said, sizeof(said), format, arguments);
-	va_end(arguments);
-}
+#include "tests/unit/fake_log.h"
 
 /* A new memfd at the descriptor that my_init would have put it. */
 static int
@@ -32,7 +20,7 @@ new_table(void **state)
 	int fd = memfd_create("table", 0);
 
 	(void)state;
-	said[0] = '\0';
+	said_nothing();
 	assert_int_not_equal(dup2(fd, INIT_TABLE_FD), -1);
 	if (fd != INIT_TABLE_FD)
 		close(fd);

@@ -1,0 +1,36 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "supervisor.h"
+#include "tests/unit/fake_log.h"
+
+unsigned said_count;
+char said[8192];
+
+void
+said_nothing(void)
+{
+	said_count = 0;
+	said[0] = '\0';
+}
+
+void
+log_warn(const char *format, ...)
+{
+	size_t length = strlen(said);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(said + length, sizeof(said) - length - 1, format, arguments);
+	va_end(arguments);
+	strcat(said, "\n");
+	said_count++;
+}
+
+/* The real one has a test of its own. */
+const char *
+escape(const char *text)
+{
+	return text;
+}

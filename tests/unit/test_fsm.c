@@ -1,0 +1,280 @@
+/* What a service does next: every state and event, and the pacing of restarts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "supervisor/fsm.h"
+
+#define STOP_MS		30000
+#define FINISH_MS	5000
+
+static const struct service_policy plain = {
+	.stop_grace_ms = STOP_MS, .finish_grace_ms = FINISH_MS,
+};
+static const struct service_policy with_finish = {
+	.has_finish = true,
+	.stop_grace_ms = STOP_MS, .finish_grace_ms = FINISH_MS,
+};
+
+/* What is expected of one event; a delay of its own is compared, too. */
+struct row {
+	enum service_state	state;
+	enum service_want	want;
+	enum service_event	event;
+	const struct service_policy *policy;
+	struct service_step	expected;
+};
+
+static void
+check(const struct row *rows, size_t count)
+{
+	struct service_step step;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		step = fsm_step(rows[i].state, rows[i].want, rows[i].event,
+		    rows[i].policy);
+		if (step.state != rows[i].expected.state ||
+		    step.action != rows[i].expected.action ||
+		    step.delay_ms != rows[i].expected.delay_ms)
+			fail_msg("row %zu: state %d, action %d, delay %lld", i,
+			    step.state, step.action, (long long)step.delay_ms);
+	}
+}
+
+#define CHECK(rows)	check(rows, sizeof(rows) / sizeof((rows)[0]))
+
+static void
+down_starts_when_wanted(void **state)
+{
+	static const struct row rows[] = {
+		{ SERVICE_DOWN, WANT_UP, EVENT_START, &plain,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_DOWN, WANT_DOWN, EVENT_STOP, &plain,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		/* A timer that was under way when it was stopped. */
+		{ SERVICE_DOWN, WANT_UP, EVENT_TIMER, &plain,
+		    { SERVICE_DOWN, ACTION_NONE, KEEP_TIMER } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+static void
+starting_is_up_or_tried_again(void **state)
+{
+	static const struct service_policy failing = { .quick_deaths = 1 };
+	static const struct row rows[] = {
+		{ SERVICE_STARTING, WANT_UP, EVENT_STARTED, &plain,
+		    { SERVICE_UP, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_DOWN, EVENT_STARTED, &plain,
+		    { SERVICE_STOPPING, ACTION_STOP, STOP_MS } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_START_FAILED, &failing,
+		    { SERVICE_BACKOFF, ACTION_NONE, 1000 } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_START_FAILED, &with_finish,
+		    { SERVICE_FINISHING, ACTION_FINISH, FINISH_MS } },
+		{ SERVICE_STARTING, WANT_DOWN, EVENT_START_FAILED, &failing,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+static void
+up_is_restarted_or_stopped(void **state)
+{
+	static const struct row rows[] = {
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &plain,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &with_finish,
+		    { SERVICE_FINISHING, ACTION_FINISH, FINISH_MS } },
+		{ SERVICE_UP, WANT_DOWN, EVENT_EXITED, &plain,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_UP, WANT_DOWN, EVENT_STOP, &plain,
+		    { SERVICE_STOPPING, ACTION_STOP, STOP_MS } },
+		{ SERVICE_UP, WANT_UP, EVENT_START, &plain,
+		    { SERVICE_UP, ACTION_NONE, KEEP_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_TIMER, &plain,
+		    { SERVICE_UP, ACTION_NONE, KEEP_TIMER } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+static void
+stopping_ends_the_group_then_finishes(void **state)
+{
+	static const struct row rows[] = {
+		{ SERVICE_STOPPING, WANT_DOWN, EVENT_EXITED, &with_finish,
+		    { SERVICE_STOPPING, ACTION_END_GROUP, KEEP_TIMER } },
+		{ SERVICE_STOPPING, WANT_DOWN, EVENT_GROUP_GONE, &with_finish,
+		    { SERVICE_FINISHING, ACTION_FINISH, FINISH_MS } },
+		{ SERVICE_STOPPING, WANT_DOWN, EVENT_GROUP_GONE, &plain,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STOPPING, WANT_UP, EVENT_GROUP_GONE, &plain,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_STOPPING, WANT_DOWN, EVENT_TIMER, &plain,
+		    { SERVICE_STOPPING, ACTION_KILL, NO_TIMER } },
+		/* Asked for again, or to start, while it ends: it ends first. */
+		{ SERVICE_STOPPING, WANT_DOWN, EVENT_STOP, &plain,
+		    { SERVICE_STOPPING, ACTION_NONE, KEEP_TIMER } },
+		{ SERVICE_STOPPING, WANT_UP, EVENT_START, &plain,
+		    { SERVICE_STOPPING, ACTION_NONE, KEEP_TIMER } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+static void
+finishing_is_awaited_but_not_for_ever(void **state)
+{
+	static const struct row rows[] = {
+		{ SERVICE_FINISHING, WANT_UP, EVENT_FINISHED, &with_finish,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_FINISHING, WANT_DOWN, EVENT_FINISHED, &with_finish,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_FINISHING, WANT_UP, EVENT_TIMER, &with_finish,
+		    { SERVICE_FINISHING, ACTION_KILL, NO_TIMER } },
+		{ SERVICE_FINISHING, WANT_DOWN, EVENT_STOP, &with_finish,
+		    { SERVICE_FINISHING, ACTION_NONE, FINISH_MS } },
+		{ SERVICE_FINISHING, WANT_UP, EVENT_START, &with_finish,
+		    { SERVICE_FINISHING, ACTION_NONE, KEEP_TIMER } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+static void
+backoff_waits_unless_told_otherwise(void **state)
+{
+	static const struct row rows[] = {
+		{ SERVICE_BACKOFF, WANT_UP, EVENT_TIMER, &plain,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_BACKOFF, WANT_UP, EVENT_START, &plain,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_BACKOFF, WANT_DOWN, EVENT_STOP, &plain,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_BACKOFF, WANT_DOWN, EVENT_TIMER, &plain,
+		    { SERVICE_BACKOFF, ACTION_NONE, KEEP_TIMER } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* Events that have no business in a state leave it alone, whatever is wanted. */
+static void
+foreign_events_change_nothing(void **state)
+{
+	static const struct {
+		enum service_state state;
+		enum service_event event;
+	} foreign[] = {
+		{ SERVICE_DOWN, EVENT_STARTED },
+		{ SERVICE_DOWN, EVENT_START_FAILED },
+		{ SERVICE_DOWN, EVENT_EXITED },
+		{ SERVICE_DOWN, EVENT_GROUP_GONE },
+		{ SERVICE_DOWN, EVENT_FINISHED },
+		{ SERVICE_STARTING, EVENT_START },
+		{ SERVICE_STARTING, EVENT_GROUP_GONE },
+		{ SERVICE_STARTING, EVENT_FINISHED },
+		{ SERVICE_STARTING, EVENT_TIMER },
+		{ SERVICE_UP, EVENT_GROUP_GONE },
+		{ SERVICE_UP, EVENT_FINISHED },
+		{ SERVICE_BACKOFF, EVENT_STARTED },
+		{ SERVICE_BACKOFF, EVENT_START_FAILED },
+		{ SERVICE_BACKOFF, EVENT_EXITED },
+		{ SERVICE_BACKOFF, EVENT_GROUP_GONE },
+		{ SERVICE_BACKOFF, EVENT_FINISHED },
+		{ SERVICE_STOPPING, EVENT_STARTED },
+		{ SERVICE_STOPPING, EVENT_START_FAILED },
+		{ SERVICE_STOPPING, EVENT_FINISHED },
+		{ SERVICE_FINISHING, EVENT_STARTED },
+		{ SERVICE_FINISHING, EVENT_START_FAILED },
+		{ SERVICE_FINISHING, EVENT_EXITED },
+		{ SERVICE_FINISHING, EVENT_GROUP_GONE },
+	};
+	struct service_step step;
+	enum service_want want;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		for (want = WANT_DOWN; want <= WANT_UP; want++) {
+			step = fsm_step(foreign[i].state, want,
+			    foreign[i].event, &with_finish);
+			assert_int_equal(step.state, foreign[i].state);
+			assert_int_equal(step.action, ACTION_NONE);
+			assert_int_equal(step.delay_ms, KEEP_TIMER);
+		}
+}
+
+/*
+ * A service that dies quick_deaths times in a row, each after lived_ms, on a
+ * clock of our own: how long it waits before it is started again.
+ */
+static int64_t
+wait_after(uint32_t quick_deaths, int64_t lived_ms)
+{
+	const struct service_policy policy = {
+		.quick_deaths = quick_deaths, .started_ago_ms = lived_ms,
+	};
+	struct service_step step = fsm_step(SERVICE_UP, WANT_UP, EVENT_EXITED,
+	    &policy);
+
+	if (step.state == SERVICE_STARTING) {
+		assert_int_equal(step.action, ACTION_START);
+		return 0;
+	}
+	assert_int_equal(step.state, SERVICE_BACKOFF);
+	assert_int_equal(step.action, ACTION_NONE);
+	return step.delay_ms;
+}
+
+static void
+restarts_are_paced(void **state)
+{
+	static const int64_t interval_ms[] = {
+		0, 1000, 1000, 1000, 1000, 1000,
+		2000, 4000, 8000, 16000, 30000, 30000, 30000
+	};
+	uint32_t deaths;
+
+	(void)state;
+	/* It lived a second: no wait. */
+	assert_int_equal(wait_after(0, 1000), 0);
+	assert_int_equal(wait_after(0, 2500), 0);
+	for (deaths = 1; deaths < 13; deaths++) {
+		assert_int_equal(wait_after(deaths, 0), interval_ms[deaths]);
+		/* From start to start: what it lived counts. */
+		assert_int_equal(wait_after(deaths, 400),
+		    interval_ms[deaths] - 400);
+	}
+	assert_int_equal(wait_after(UINT32_MAX, 0), BACKOFF_MAX_MS);
+	/* finish took longer than the wait would have been. */
+	assert_int_equal(wait_after(1, 3000), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(down_starts_when_wanted),
+		cmocka_unit_test(starting_is_up_or_tried_again),
+		cmocka_unit_test(up_is_restarted_or_stopped),
+		cmocka_unit_test(stopping_ends_the_group_then_finishes),
+		cmocka_unit_test(finishing_is_awaited_but_not_for_ever),
+		cmocka_unit_test(backoff_waits_unless_told_otherwise),
+		cmocka_unit_test(foreign_events_change_nothing),
+		cmocka_unit_test(restarts_are_paced),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
