@@ -39,6 +39,7 @@
 static struct {
 	pid_t	pid;			/* 0: none runs */
 	int64_t	due_ms;			/* not to be started before */
+	int	has_run;		/* it could be executed, once */
 	int	has_died;		/* from then on, ends are reported */
 	int	is_fresh;		/* on its second table */
 	int64_t	broken_ms[BROKEN_MAX];	/* when it ended of its own making */
@@ -51,6 +52,8 @@ static int	signals = -1;
 static int	log_fd = STDERR_FILENO;
 static int	directory = -1;		/* the one we were started in */
 static struct init_given given;
+
+static int	stop_requested;		/* by a signal that can mean nothing else */
 
 /* What the channel had no room for: kept here, and by leaving zombies be. */
 static struct init_record unsent_exit;
@@ -199,6 +202,23 @@ become_supervisor(char **argv, char **envp)
 	_exit(127);
 }
 
+/*
+ * Out of processes, or the program is being replaced: services go on, and it is
+ * tried again.  But nobody else can hear a request to stop, and one that has never
+ * run will not be there in a second either.
+ */
+static void
+start_failed(const char *what, int error)
+{
+	say(what, error, supervisor.has_run ? "; trying again in a second" : "");
+	supervisor.due_ms = now_ms() + RETRY_MS;
+	if (supervisor.has_run && !stop_requested)
+		return;
+	if (supervisor.has_run)
+		sweep(FRESH_GRACE_MS);
+	_exit(INIT_EXIT_BROKEN);
+}
+
 static void
 start_supervisor(char **argv, char **envp)
 {
@@ -207,19 +227,16 @@ start_supervisor(char **argv, char **envp)
 	supervisor.exec_errno = 0;
 	if ((pid = vfork()) == 0)
 		become_supervisor(argv, envp);
-	if (pid == -1) {
-		say("Cannot fork the supervisor: errno", errno,
-		    "; trying again in a second");
-		supervisor.due_ms = now_ms() + RETRY_MS;
-		return;
-	}
-	supervisor.pid = pid;
+	if (pid != -1)
+		supervisor.pid = pid;
 	supervisor.due_ms = now_ms() + RESTART_FLOOR_MS;
-	if (supervisor.exec_errno != 0) {
-		say("Cannot execute " SUPERVISOR_PATH ": errno",
-		    supervisor.exec_errno, "; trying again in a second");
-		supervisor.due_ms = now_ms() + RETRY_MS;
-	}
+	if (pid == -1)
+		start_failed("Cannot fork the supervisor: errno", errno);
+	else if (supervisor.exec_errno != 0)
+		start_failed("Cannot execute " SUPERVISOR_PATH ": errno",
+		    supervisor.exec_errno);
+	else
+		supervisor.has_run = 1;
 }
 
 /*
@@ -274,6 +291,8 @@ forward_signal(int signo)
 {
 	keep_signal(signo);
 	send_signals();
+	if (signo == SIGTERM || signo == SIGPWR || signo == SIGNAL_HALT)
+		stop_requested = 1;
 	if (supervisor.pid > 0 && (signo == SIGTERM || signo == SIGINT ||
 	    signo == SIGQUIT || signo == SIGPWR || signo == SIGNAL_HALT))
 		kill(supervisor.pid, SIGCONT);
@@ -366,10 +385,9 @@ supervisor_ended(int status)
 		    "; starting it again");
 		if (is_fault(WTERMSIG(status)))
 			count_failure();
-	} else {
-		if (supervisor.exec_errno == 0)
-			say("The supervisor ended without a reason, exit code",
-			    WEXITSTATUS(status), "; starting it again");
+	} else if (supervisor.exec_errno == 0) {
+		say("The supervisor ended without a reason, exit code",
+		    WEXITSTATUS(status), "; starting it again");
 		count_failure();
 	}
 }

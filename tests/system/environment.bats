@@ -1,5 +1,5 @@
 # /etc/container_environment, and its dumps .sh and .json.
-load container
+load services
 
 ENVIRONMENT=/etc/container_environment
 
@@ -107,7 +107,9 @@ mode_and_owner() {
 	for dump in "$ROOT$ENVIRONMENT.sh" "$ROOT/tmp/container_environment.sh"; do
 		grep -qx 'export FOO=new' "$dump"
 		grep -qx 'export NEW=created' "$dump"
-		! grep -q BAR "$dump"
+		if grep -q BAR "$dump"; then
+			fail "BAR is still in $dump"
+		fi
 	done
 	[ "$(json FOO) $(json BAR) $(json NEW) $(json LATE)" = \
 	    "'new' None 'created' 'late'" ]
@@ -132,9 +134,26 @@ mode_and_owner() {
 	done
 	for name in HOME USER GROUP UID GID SHELL; do
 		[ ! -e "$ROOT$ENVIRONMENT/$name" ]
-		! grep -q "export $name=" "$ROOT$ENVIRONMENT.sh"
+		if grep "export $name=" "$ROOT$ENVIRONMENT.sh"; then
+			fail "$name has been written"
+		fi
 	done
 	[ -e "$ROOT$ENVIRONMENT/PLAIN" ]
+}
+
+@test "nothing is added to what docker gave" {
+	container_run A=1 -- --quiet -- env
+	[ "$(sort "$OUTPUT/stdout")" = "A=1
+HOME=/root
+PATH=$CONTAINER_PATH" ]
+}
+
+@test "PATH as the scripts have left it finds the command" {
+	root_file /opt/tools/tool 755 <<<$'#!/bin/sh\necho found'
+	startup_script 1 <<<$'#!/bin/sh\nprintf /opt/tools:/bin >/etc/container_environment/PATH'
+	container_run -- --quiet -- tool
+	[ "$status" -eq 0 ]
+	[ "$stdout" = found ]
 }
 
 @test "HOME from a file, if docker gave none" {
@@ -325,6 +344,23 @@ command zAFTER=2" ]
 	grep -qx a/b=c "$OUTPUT/stdout"
 }
 
+@test "a bad variable: a name that climbs out of the directory" {
+	warned_of ../../tmp/climbed ../../tmp/climbed=c
+	[ ! -e "$ROOT/tmp/climbed" ]
+}
+
+@test "more than a program can be given: a warning, and the boot goes on" {
+	local i
+	for i in {10..39}; do
+		head -c 100000 /dev/zero | tr '\0' x >"$ROOT$ENVIRONMENT/BIG_$i"
+	done
+	variable A first
+	container_run -- -- sh -c 'echo "$A"; exit 42'
+	[ "$status" -eq 42 ]
+	[ "$stdout" = first ]
+	[[ $stderr == *"$ENVIRONMENT/BIG_"* ]]
+}
+
 @test "a bad entry's name is escaped" {
 	mkdir "$ROOT$ENVIRONMENT/"$'bad\e[1m'
 	warned_of 'bad\x1b[1m'
@@ -419,6 +455,15 @@ command FROM_FILE=1" ]
 	grep -q ^export "$ROOT$ENVIRONMENT.sh"
 }
 
+@test "a variable that is a symbolic link is replaced, its target left alone" {
+	root_file /opt/target <<<precious
+	ln -s /opt/target "$ROOT$ENVIRONMENT/FOO"
+	container_run FOO=docker -- --quiet -- true
+	[ "$status" -eq 0 ]
+	[ "$(cat "$ROOT/opt/target")" = precious ]
+	[ "$(cat "$ROOT$ENVIRONMENT/FOO")" = docker ]
+}
+
 @test "dumps are replaced whole: a reader has the old one or the new one" {
 	startup_script 1 <<-EOF
 	#!/bin/bash
@@ -469,16 +514,11 @@ exec sleep 1000"
 @test "what a service or the command writes changes nothing" {
 	service s <<-EOF
 	#!/bin/sh
-	[ -v FOO ] 2>/dev/null
 	/opt/tell service FOO
 	printf late >$ENVIRONMENT/FOO
 	exec sleep 1.2
 	EOF
 	container_start -- sleep 1000
-	wait_for "two lives" twice 'service has no FOO'
-	! container_output | grep -q 'service FOO'
-}
-
-twice() {
-	[ "$(container_output | grep -c "$1")" -ge 2 ]
+	wait_lines 2 '^service has no FOO$'
+	no_output 'service FOO'
 }

@@ -1,17 +1,5 @@
 # What my_init says: the words of the original, on stderr.
-load container
-
-# Do lines like these (grep -x) come in this order, with others in between?
-in_order() {
-	local pattern line rest
-	rest=$OUTPUT/rest
-	container_output >"$rest"
-	for pattern; do
-		line=$(grep -naxm 1 -e "$pattern" "$rest" | cut -d: -f1)
-		[ -n "$line" ] || fail "not there, or not in its place: $pattern"
-		sed -i "1,${line}d" "$rest"
-	done
-}
+load services
 
 @test "the README's transcript" {
 	startup_script 00_x.sh <<-'EOF'
@@ -26,17 +14,17 @@ in_order() {
 	touch "$ROOT/tmp/files/listed"
 	container_run --merged --directory /tmp/files -- ls
 	[ "$status" -eq 0 ]
-	in_order '\*\*\* Running /etc/my_init\.d/00_x\.sh\.\.\.' \
-	    'of 00_x' \
-	    '\*\*\* Running /etc/rc\.local\.\.\.' \
-	    'of rc.local' \
-	    '\*\*\* Booting runit daemon\.\.\.' \
-	    '\*\*\* Runit started as PID [0-9]*' \
-	    '\*\*\* Running ls\.\.\.' \
-	    'listed' \
-	    '\*\*\* ls exited with exit code 0\.' \
-	    '\*\*\* Shutting down runit daemon (PID [0-9]*)\.\.\.' \
-	    '\*\*\* Killing all processes\.\.\.'
+	in_order '^\*\*\* Running /etc/my_init\.d/00_x\.sh\.\.\.$' \
+	    '^of 00_x$' \
+	    '^\*\*\* Running /etc/rc\.local\.\.\.$' \
+	    '^of rc.local$' \
+	    '^\*\*\* Booting runit daemon\.\.\.$' \
+	    '^\*\*\* Runit started as PID [0-9]+$' \
+	    '^\*\*\* Running ls\.\.\.$' \
+	    '^listed$' \
+	    '^\*\*\* ls exited with exit code 0\.$' \
+	    '^\*\*\* Shutting down runit daemon \(PID [0-9]+\)\.\.\.$' \
+	    '^\*\*\* Killing all processes\.\.\.$'
 	[ "$(wc -l <"$OUTPUT/stdout")" -eq 11 ]
 }
 
@@ -97,8 +85,52 @@ in_order() {
 	wait_output '^\*\*\* Running sleep 1000\.\.\.$'
 	container_kill TERM
 	container_wait
-	grep -qx '\*\*\* Init system aborted\.' "$OUTPUT/stdout"
-	in_order '\*\*\* Shutting down .*' '\*\*\* Killing all processes\.\.\.'
+	in_order '^\*\*\* Running sleep 1000\.\.\.$' \
+	    '^\*\*\* Shutting down sleep \(PID [0-9]+\)\.\.\.$' \
+	    '^\*\*\* Shutting down runit daemon \(PID [0-9]+\)\.\.\.$' \
+	    '^\*\*\* Init system aborted\.$' '^\*\*\* Killing all processes\.\.\.$'
+}
+
+@test "a command that does not stop is named" {
+	container_start KILL_PROCESS_TIMEOUT=1 -- --quiet -- \
+	    bash -c 'trap "" TERM; echo ready; while :; do sleep 0.1; done'
+	wait_output '^ready$'
+	container_kill TERM
+	container_wait
+	[ "$status" -eq 137 ]
+	grep -qxE '\*\*\* bash \(PID [0-9]+\) did not shut down in time\. Forcing it to exit\.' \
+	    "$OUTPUT/stdout"
+}
+
+@test "--enable-insecure-key" {
+	root_file /usr/sbin/enable_insecure_key 755 <<-'EOF'
+	#!/bin/sh
+	echo "the key is $VALUE"
+	EOF
+	variable VALUE installed
+	startup_script 1 <<<$'#!/bin/sh\necho script'
+	container_run --merged -- --enable-insecure-key -- true
+	[ "$status" -eq 0 ]
+	in_order '^\*\*\* Installing insecure SSH key for user root$' \
+	    '^the key is installed$' '^script$'
+	# Without it, or if it fails, the container lives.
+	root_file /usr/sbin/enable_insecure_key 755 <<<$'#!/bin/sh\nexit 3'
+	container_run -- --enable-insecure-key -- sh -c 'exit 42'
+	[ "$status" -eq 42 ]
+	grep -qx '\*\*\* /usr/sbin/enable_insecure_key failed with status 3' \
+	    "$OUTPUT/stderr"
+	rm "$ROOT/usr/sbin/enable_insecure_key"
+	container_run -- --quiet --enable-insecure-key -- sh -c 'exit 42'
+	[ "$status" -eq 42 ]
+	[ "$(wc -l <"$OUTPUT/stderr")" -eq 1 ]
+	[[ $stderr == *"/usr/sbin/enable_insecure_key "* ]]
+}
+
+@test "a command line of any length is one line of at most a page" {
+	container_run -- -- sh -c 'exit 42' "$(head -c 100000 /dev/zero | tr '\0' x)"
+	[ "$status" -eq 42 ]
+	[ "$(grep -c '^\*\*\* Running sh -c exit 42 xxx' "$OUTPUT/stderr")" -eq 1 ]
+	[ "$(wc -L <"$OUTPUT/stderr")" -lt 4096 ]
 }
 
 # Nothing but what is printable, and newlines.
