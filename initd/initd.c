@@ -346,7 +346,7 @@ count_failure(void)
 	oldest_ms = supervisor.broken_ms[0];
 	if (oldest_ms == 0 || now_ms() - oldest_ms > BROKEN_WINDOW_MS)
 		return;
-	if (!supervisor.is_fresh) {
+	if (!supervisor.is_fresh && !stop_requested) {
 		start_afresh();
 		return;
 	}

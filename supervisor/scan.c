@@ -130,7 +130,8 @@ scan_services(void)
 			remove_unseen(++scan);
 		else
 			log_warn("Cannot read " SERVICE_DIRECTORY ": %s; no "
-			    "services are started from it", strerror(errno));
+			    "services are started (mkdir " SERVICE_DIRECTORY
+			    ", or make it readable)", strerror(errno));
 		scanned = true;
 		return;
 	}

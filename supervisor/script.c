@@ -145,6 +145,13 @@ script_under_way(void)
 	return atomic_load(&table->header.script_stage) & SCRIPT_UNDER_WAY;
 }
 
+/* Was the last one given up before it ended?  Then there can be no other. */
+bool
+script_is_stuck(void)
+{
+	return !script_under_way() && task_is_busy(&script);
+}
+
 /* Is the one that is under way over, and how did it end? */
 bool
 script_ended(int *status)

@@ -7,14 +7,59 @@
  * scripts, which talk to them, but does run post-shutdown scripts, which stop
  * what startup scripts have started.
  */
+#include <signal.h>
 #include <unistd.h>
 
 #include "supervisor.h"
+
+static struct event patience;	/* with what not even KILL ends */
 
 static void
 set_phase(enum phase phase)
 {
 	table->header.phase = phase;
+}
+
+/*
+ * What a KILL does not end sleeps in the kernel, or may not be signalled (another
+ * user's, without CAP_KILL).  It is left to the last sweep.
+ */
+static void
+patience_cb(int fd, short what, void *argument)
+{
+	static const enum phase next[PHASES] = {
+		[PHASE_STOP_SCRIPT] = PHASE_POST_SHUTDOWN,
+		[PHASE_STOP_COMMAND] = PHASE_PRE_SHUTDOWN,
+		[PHASE_PRE_SHUTDOWN] = PHASE_STOP_SERVICES,
+		[PHASE_STOP_SERVICES] = PHASE_POST_SHUTDOWN,
+		[PHASE_POST_SHUTDOWN] = PHASE_DONE,
+	};
+	enum phase phase = table->header.phase;
+
+	(void)fd;
+	(void)what;
+	(void)argument;
+	log_warn("Gave up waiting while %s; going on", phase_names[phase]);
+	if (phase == PHASE_STOP_COMMAND)
+		table->header.exit_code = 128 + SIGKILL;
+	script_finish();
+	set_phase(next[phase]);
+	shutdown_step();
+}
+
+/*
+ * Every wait begins here and has an end: two times the time that is given (to a
+ * process, and to what it leaves behind), finish, and the kernel's.
+ */
+static void
+wait_patiently(void)
+{
+	int64_t limit_ms = 2 * options.stop_grace_ms + FINISH_GRACE_MS +
+	    KILL_PATIENCE_MS;
+
+	if (!event_initialized(&patience))
+		evtimer_assign(&patience, base, patience_cb, NULL);
+	timer_arm(&patience, now_ms() + limit_ms);
 }
 
 /* Scripts are given time even where services are given none. */
@@ -37,7 +82,7 @@ step_scripts(const char *directory)
 		script_report(status);
 		script_finish();
 	}
-	if (options.skip_services)
+	if (options.skip_services || script_is_stuck())
 		return false;
 	while (script_next(directory, path, sizeof(path)))
 		if (script_can_run(path)) {
@@ -125,9 +170,9 @@ shutdown_begin(int code)
 	shutdown_step();
 }
 
-/* Goes on with the shutdown, if there is one, until something is waited for. */
-void
-shutdown_step(void)
+/* Goes on as far as it can be gone at once.  False: there is no shutdown. */
+static bool
+step(void)
 {
 	bool more = true;
 	int status;
@@ -135,7 +180,7 @@ shutdown_step(void)
 	while (more) {
 		if (table->header.phase != PHASE_STOP_SCRIPT &&
 		    script_under_way() && !script_ended(&status))
-			return;
+			return true;
 		switch ((enum phase)table->header.phase) {
 		case PHASE_STOP_SCRIPT:
 			more = step_stop_script();
@@ -158,9 +203,18 @@ shutdown_step(void)
 			finish();
 			break;
 		default:
-			return;
+			return false;
 		}
 	}
+	return true;
+}
+
+/* Goes on with the shutdown, if there is one, until something is waited for. */
+void
+shutdown_step(void)
+{
+	if (step())
+		wait_patiently();
 }
 
 /* Asked a second time: nothing is waited for any more. */
@@ -173,4 +227,5 @@ shutdown_hurry(void)
 	script_hurry();
 	command_hurry();
 	services_hurry();
+	wait_patiently();
 }

@@ -34,6 +34,7 @@
 #define STOP_GRACE_MS		30000	/* KILL_PROCESS_TIMEOUT */
 #define SWEEP_GRACE_MS		30000	/* KILL_ALL_PROCESSES_TIMEOUT */
 #define FINISH_GRACE_MS		5000	/* at least this for finish at a stop */
+#define KILL_PATIENCE_MS	5000	/* for the kernel, after a KILL */
 
 /* main.c */
 extern struct event_base *base;
@@ -199,6 +200,7 @@ bool	script_next(const char *directory, char *path, size_t size);
 bool	script_can_run(const char *path);
 void	script_begin(const char *path, int64_t limit_ms);
 bool	script_under_way(void);
+bool	script_is_stuck(void);
 bool	script_ended(int *status);
 void	script_finish(void);
 bool	script_report(int status);

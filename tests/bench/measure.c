@@ -292,8 +292,9 @@ crash(void)
 	return page->target_ns - begun_ns;
 }
 
+/* Waits for the end of PID 1; returns when that was. */
 static int64_t
-wait_end(int64_t begun_ns)
+wait_end(void)
 {
 	int64_t ended_ns;
 	int status;
@@ -304,7 +305,7 @@ wait_end(int64_t begun_ns)
 	init = 0;
 	if (WIFSIGNALED(status) || WEXITSTATUS(status) > 100)
 		errx(1, "init ended with status %d", status);
-	return ended_ns - begun_ns;
+	return ended_ns;
 }
 
 static int64_t
@@ -313,7 +314,7 @@ stop(void)
 	int64_t begun_ns = now_ns();
 
 	kill(init, SIGTERM);
-	return wait_end(begun_ns);
+	return wait_end() - begun_ns;
 }
 
 static long
@@ -346,7 +347,7 @@ answer(const char *command)
 	if (strcmp(command, "stop\n") == 0)
 		return stop();
 	if (strcmp(command, "end\n") == 0)
-		return wait_end(page->exec_ns);
+		return wait_end() - page->exec_ns;
 	if (strcmp(command, "zombies\n") == 0)
 		return watch_zombies();
 	errx(2, "unknown command: %s", command);

@@ -163,6 +163,13 @@ PATH=$CONTAINER_PATH" ]
 	[ "$stdout" = $'script USER=filed\ncommand USER=filed' ]
 }
 
+@test "HOME from a file wins over docker's after a script, as everything does" {
+	variable HOME /filed
+	startup_script 1 <<<$'#!/bin/sh\n/opt/tell script HOME'
+	container_run HOME=/given -- --quiet -- /opt/tell command HOME
+	[ "$stdout" = $'script HOME=/given\ncommand HOME=/filed' ]
+}
+
 # Files with every kind of value; V_N's is what `printf "$2"` prints.
 values=(
 	V_SPACES '  two  words '

@@ -182,14 +182,19 @@ straggler() {
 }
 
 @test "shutdown scripts have no signal ignored or blocked" {
-	shutdown_script pre 10 <<<$'#!/bin/sh\ngrep -E "^Sig(Blk|Ign)" /proc/self/status'
+	shutdown_script pre 10 <<-'EOF'
+	#!/bin/sh
+	while read -r name value; do
+		case $name in SigBlk: | SigIgn:) echo "pre $name $value" ;; esac
+	done </proc/$$/status
+	EOF
 	good_service a
 	container_start --
 	wait_output '^a up'
 	container_kill TERM
 	container_wait
-	wait_output '^SigBlk:	0*$'
-	wait_output '^SigIgn:	0*$'
+	wait_output '^pre SigBlk: 0*$'
+	wait_output '^pre SigIgn: 0*$'
 }
 
 @test "a stopping service's process group is ended before its finish runs" {
@@ -570,4 +575,23 @@ twelve_up() {
 	[ "$status" -eq 3 ]
 	in_order '^script 01$' '^The secret is missing$' '/02 failed with status 3$'
 	no_output '^script 03$|^a up|Booting'
+}
+
+@test "what may not be signalled is given up in the end" {
+	service stranger <<-'EOF'
+	#!/bin/sh
+	exec setpriv --reuid 1000 --clear-groups sh -c '
+		trap "" TERM
+		echo "stranger up"
+		exec sleep 100000'
+	EOF
+	container_start --via "setpriv --bounding-set=-kill" \
+	    KILL_PROCESS_TIMEOUT=1 KILL_ALL_PROCESSES_TIMEOUT=1 --
+	wait_output '^stranger up$'
+	container_kill TERM
+	container_wait
+	[ "$status" -eq 0 ]
+	wait_output '^\*\*\* stranger \(PID [0-9]+\) cannot be signalled: .*CAP_KILL'
+	wait_output '^\*\*\* Gave up waiting while stopping services; going on$'
+	wait_output '^\*\*\* Killing all processes\.\.\.$'
 }
