@@ -6,6 +6,7 @@
  * written where the parent reads it.  Every signal stays blocked throughout; the
  * supervisor has no handlers, so there is nothing to be reset but the mask.
  */
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -106,6 +107,8 @@ child_main(void *argument)
 	const struct spawn *spawn = child->spawn;
 	int32_t ticket = child->ticket;
 
+	/* Who looks for the supervisor by name is not to find this one. */
+	prctl(PR_SET_NAME, "starting", 0, 0, 0);
 	if (spawn->service)
 		setsid();
 	else

@@ -327,7 +327,7 @@ container_alive() {
 }
 
 supervisor_pid() {
-	pgrep -P "$MY_INIT_PID" -x supervisor
+	pgrep -n -P "$MY_INIT_PID" -x supervisor
 }
 
 _has_line() {
