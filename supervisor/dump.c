@@ -1,8 +1,8 @@
 /*
  * The environment written out: a file a variable, shell, JSON.
  *
- * Every file is written under another name and renamed, so that a reader sees the
- * old one or the new one, and a supervisor that is killed leaves one of them.
+ * Every file is written under another name and renamed, so that a reader sees
+ * the old one or the new one, and a killed supervisor leaves one of them.
  */
 #include <sys/stat.h>
 
@@ -19,31 +19,9 @@
 
 #define TEMPORARY	"..new"	/* passed over by environment_import */
 
-struct buffer {
-	char	*bytes;
-	size_t	length, room;
-};
-
-static void
-append(struct buffer *buffer, const char *bytes, size_t length)
-{
-	if (length == 0)
-		return;
-	if (buffer->length + length > buffer->room) {
-		buffer->room = 2 * (buffer->length + length) + 4096;
-		buffer->bytes = realloc(buffer->bytes, buffer->room);
-		if (buffer->bytes == NULL)
-			abort();
-	}
-	memcpy(buffer->bytes + buffer->length, bytes, length);
-	buffer->length += length;
-}
-
-static void
-append_string(struct buffer *buffer, const char *string)
-{
-	append(buffer, string, strlen(string));
-}
+/* Not isalpha(3): what a shell's name consists of is no matter of locale. */
+#define LETTERS	"_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define DIGITS	"0123456789"
 
 static int
 write_all(int fd, const char *bytes, size_t length)
@@ -73,39 +51,36 @@ create(int directory, const char *name)
 }
 
 /*
- * Replaces `name` in a directory, with the mode and owner it has if it is a file,
- * else with those given.  A symbolic link is replaced, never followed.  -1 and
- * errno on failure, and then the old file is as it was.
+ * Replaces `name` in a directory, with the mode and owner it has if it is a
+ * file, else with those given.  A symbolic link is replaced, never followed.
+ * Returns 0 or an error number, and then the old file is as it was.
  */
 static int
 replace(int directory, const char *temporary, const char *name,
     const char *bytes, size_t length, const struct stat *otherwise)
 {
+	int fd, error = 0;
 	struct stat st;
-	int fd, error;
 
 	if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
 	    !S_ISREG(st.st_mode))
 		st = *otherwise;
 	if ((fd = create(directory, temporary)) == -1)
-		return -1;
+		return errno;
 	/* A group that cannot be kept must not lend its rights to another. */
 	if (fchown(fd, st.st_uid, st.st_gid) == -1)
 		st.st_mode &= 0700;
-	if (write_all(fd, bytes, length) == 0 &&
-	    fchmod(fd, st.st_mode & 0777) == 0 &&
-	    renameat(directory, temporary, directory, name) == 0) {
-		close(fd);
-		return 0;
-	}
-	error = errno;
+	if (write_all(fd, bytes, length) == -1 ||
+	    fchmod(fd, st.st_mode & 0777) == -1 ||
+	    renameat(directory, temporary, directory, name) == -1)
+		error = errno;
 	close(fd);
-	unlinkat(directory, temporary, 0);
-	errno = error;
-	return -1;
+	if (error != 0)
+		unlinkat(directory, temporary, 0);
+	return error;
 }
 
-/* Has the file these contents already? */
+/* Has the file these contents already?  A link to such a file will do. */
 static bool
 is_same(int directory, const char *name, const char *value, size_t length)
 {
@@ -115,7 +90,7 @@ is_same(int directory, const char *name, const char *value, size_t length)
 	int fd;
 
 	fd = openat(directory, name,
-	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd == -1)
 		return false;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
@@ -132,47 +107,70 @@ is_same(int directory, const char *name, const char *value, size_t length)
 	return same;
 }
 
-/* One variable; a value that ends in a newline gets the one import takes away. */
+/*
+ * One variable; a value that ends in a newline gets the one that the import
+ * takes away.  Returns 0 or an error number.
+ */
 static int
 dump_variable(int directory, const char *name, const char *value,
     const struct stat *mode)
 {
-	struct buffer buffer = { NULL, 0, 0 };
 	size_t length = strlen(value);
-	int result = 0;
+	char *longer = NULL;
+	int error = 0;
 
-	append(&buffer, value, length);
-	if (length > 0 && value[length - 1] == '\n')
-		append(&buffer, "\n", 1);
-	if (!is_same(directory, name, buffer.bytes, buffer.length))
-		result = replace(directory, TEMPORARY, name, buffer.bytes,
-		    buffer.length, mode);
-	free(buffer.bytes);
-	return result;
+	if (length > 0 && value[length - 1] == '\n') {
+		if (asprintf(&longer, "%s\n", value) == -1)
+			abort();
+		value = longer;
+		length++;
+	}
+	if (!is_same(directory, name, value, length))
+		error = replace(directory, TEMPORARY, name, value, length,
+		    mode);
+	free(longer);
+	return error;
+}
+
+/* Does it fail for the file system or the directory, not for one file? */
+static bool
+is_everywhere(int error)
+{
+	return error == EROFS || error == EACCES || error == EPERM ||
+	    error == ENOSPC || error == EDQUOT;
+}
+
+static const char *
+way_out(int error)
+{
+	switch (error) {
+	case ENOSPC:
+	case EDQUOT:
+		return "make room";
+	case EISDIR:
+		return "move the directory elsewhere";
+	case EBUSY:
+		return "mount the directory it is in, not the file";
+	}
+	return "make it writable";
 }
 
 /*
- * Says that something could not be written.  A file system that takes nothing is
- * one lack with one message, however many files it does not take.
+ * Says that something could not be written.  A file system that takes nothing
+ * is one lack with one message, however many files it does not take.
  */
 static void
-complain(const char *path, const char *name)
+complain(const char *path, const char *name, int error)
 {
 	static bool said;
 
-	switch (errno) {
-	case EROFS:
-	case EACCES:
-	case EPERM:
-	case ENOSPC:
-	case EDQUOT:
+	if (is_everywhere(error)) {
 		if (said)
 			return;
 		said = true;
 	}
 	log_warn("Cannot write %s%s: %s; the environment is in memory alone "
-	    "(%s)", path, escape(name), strerror(errno), errno == ENOSPC ||
-	    errno == EDQUOT ? "make room" : "make it writable");
+	    "(%s)", path, escape(name), strerror(error), way_out(error));
 }
 
 /* Its value is nobody's business. */
@@ -188,9 +186,9 @@ complain_of_name(const char *variable, size_t length)
 }
 
 /*
- * Writes every variable that can be a file into a directory.  True: they are all
- * there.  New files belong to whom the directory belongs to, and can be read by
- * whom it can be read by.
+ * Writes every variable that can be a file into a directory.  True: they are
+ * all there.  New files belong to whom the directory belongs to, and are open
+ * to whom it is open to.  Of a directory that is gone the import has spoken.
  */
 bool
 dump_directory(const char *directory, char **envp)
@@ -199,11 +197,13 @@ dump_directory(const char *directory, char **envp)
 	char name[NAME_MAX + 2];
 	struct stat mode;
 	size_t length;
-	int fd;
+	int fd, error;
 
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1 || fstat(fd, &mode) == -1) {
-		complain(directory, "");
+	if (fd == -1)
+		return false;
+	if (fstat(fd, &mode) == -1) {
+		close(fd);
 		return false;
 	}
 	mode.st_mode &= 0666;
@@ -218,11 +218,14 @@ dump_directory(const char *directory, char **envp)
 		name[0] = '/';
 		memcpy(name + 1, *envp, length);
 		name[length + 1] = '\0';
-		if (dump_variable(fd, name + 1, *envp + length + 1, &mode)
-		    == -1) {
-			complain(directory, name);
-			complete = false;
-		}
+		error = dump_variable(fd, name + 1, *envp + length + 1, &mode);
+		if (error == 0)
+			continue;
+		complain(directory, name, error);
+		complete = false;
+		/* EPERM may be the lot of one file that is immutable. */
+		if (is_everywhere(error) && error != EPERM)
+			break;
 	}
 	close(fd);
 	return complete;
@@ -230,26 +233,31 @@ dump_directory(const char *directory, char **envp)
 
 /* A dump of its own, beside its temporary file; new ones are root's alone. */
 static void
-dump_file(const char *path, const struct buffer *buffer)
+dump_file(const char *path, const char *bytes, size_t length)
 {
 	const struct stat mode = {
 		.st_mode = 0600, .st_uid = geteuid(), .st_gid = getegid()
 	};
 	char temporary[PATH_MAX];
+	int error;
 
 	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	if (replace(AT_FDCWD, temporary, path, buffer->bytes, buffer->length,
-	    &mode) == -1)
-		complain(path, "");
+	error = replace(AT_FDCWD, temporary, path, bytes, length, &mode);
+	if (error != 0)
+		complain(path, "", error);
 }
 
-/* What a shell would refuse to have set, or choke on (bash(1), dash(1)). */
+/*
+ * Variables that a shell has for itself: it refuses to have them set, evaluates
+ * what they are set to, or is misled by it (bash(1), dash(1)).
+ */
 static bool
 is_the_shells(const char *name)
 {
 	static const char *const names[] = {
-		"BASHOPTS", "BASH_VERSINFO", "EUID", "OPTIND", "PPID",
-		"SHELLOPTS"
+		"BASHOPTS", "BASH_COMPAT", "BASH_VERSINFO", "BASH_XTRACEFD",
+		"EUID", "HISTCMD", "IFS", "OLDPWD", "OPTIND", "PPID", "PWD",
+		"RANDOM", "SHELLOPTS", "SRANDOM"
 	};
 	size_t i;
 
@@ -259,35 +267,17 @@ is_the_shells(const char *name)
 	return false;
 }
 
-static bool
-is_name_byte(unsigned char c, bool first)
-{
-	return c == '_' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	    (!first && c >= '0' && c <= '9');
-}
-
-static bool
-is_set(char **envp, size_t number, const char *name)
-{
-	size_t length = strlen(name), i;
-
-	for (i = 0; i < number && envp[i] != NULL; i++)
-		if (strncmp(envp[i], name, length) == 0 &&
-		    envp[i][length] == '=')
-			return true;
-	return false;
-}
-
-/* The name that variable i has in a shell, into a buffer of its length. */
+/* The name a variable has in a shell.  True: it is not quite its own. */
 static bool
 shell_name(const char *variable, char *name)
 {
 	size_t length = strcspn(variable, "="), i;
+	const char *allowed = LETTERS;
 	bool changed = false;
 
-	for (i = 0; i < length; i++) {
+	for (i = 0; i < length; i++, allowed = LETTERS DIGITS) {
 		name[i] = variable[i];
-		if (!is_name_byte((unsigned char)name[i], i == 0)) {
+		if (strchr(allowed, name[i]) == NULL) {
 			name[i] = '_';
 			changed = true;
 		}
@@ -297,75 +287,80 @@ shell_name(const char *variable, char *name)
 }
 
 /*
- * Is a changed name taken: by a variable that really has it, or by an earlier one
- * that was changed to it?
+ * Is the changed name of a variable taken: by one that really has it, or by an
+ * earlier one that was changed to it?
  */
 static bool
 is_taken(char **envp, size_t number, const char *name)
 {
 	static char other[ENVIRONMENT_STRING_MAX + 1];
+	bool changed;
 	size_t i;
 
-	if (is_set(envp, SIZE_MAX, name))
-		return true;
-	for (i = 0; i < number; i++)
-		if (shell_name(envp[i], other) && strcmp(other, name) == 0)
+	for (i = 0; envp[i] != NULL; i++) {
+		changed = shell_name(envp[i], other);
+		if ((!changed || i < number) && strcmp(other, name) == 0)
 			return true;
+	}
 	return false;
 }
 
 static void
-append_quoted(struct buffer *buffer, const char *value)
+write_quoted(FILE *file, const char *value)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
-	const char *quote;
-
-	if (*value != '\0' && value[strspn(value, plain)] == '\0') {
-		append_string(buffer, value);
+	if (*value != '\0' &&
+	    value[strspn(value, LETTERS DIGITS "@%+=:,./-")] == '\0') {
+		fputs(value, file);
 		return;
 	}
-	append_string(buffer, "'");
-	for (; (quote = strchr(value, '\'')) != NULL; value = quote + 1) {
-		append(buffer, value, (size_t)(quote - value));
-		append_string(buffer, "'\"'\"'");
-	}
-	append_string(buffer, value);
-	append_string(buffer, "'");
+	putc('\'', file);
+	for (; *value != '\0'; value++)
+		if (*value == '\'')
+			fputs("'\"'\"'", file);
+		else
+			putc(*value, file);
+	putc('\'', file);
 }
 
 /*
- * Writes the environment as a file that sh, dash and bash source without a word.
- * A name that is none in a shell has '_' in place of what is wrong with it.
+ * Writes the environment as a file that sh, dash and bash source silently.  A
+ * name that is none in a shell has '_' in place of what is wrong with it.
  */
 void
 dump_sh(const char *path, char **envp)
 {
-	struct buffer buffer = { NULL, 0, 0 };
 	static char name[ENVIRONMENT_STRING_MAX + 1];
 	size_t i, length;
+	char *text;
+	FILE *file = open_memstream(&text, &length);
+	const char *value;
 	bool changed;
 
+	if (file == NULL)
+		abort();
 	for (i = 0; envp[i] != NULL; i++) {
-		length = strcspn(envp[i], "=");
-		if (environment_is_personal(envp[i], length))
+		value = strchr(envp[i], '=');
+		if (environment_is_personal(envp[i],
+		    (size_t)(value - envp[i])))
 			continue;
 		changed = shell_name(envp[i], name);
 		if (is_the_shells(name) ||
 		    (changed && is_taken(envp, i, name)))
 			continue;
-		append_string(&buffer, "export ");
-		append_string(&buffer, name);
-		append_string(&buffer, "=");
-		append_quoted(&buffer, envp[i] + length + 1);
-		append_string(&buffer, "\n");
+		fprintf(file, "export %s=", name);
+		write_quoted(file, value + 1);
+		putc('\n', file);
 	}
-	dump_file(path, &buffer);
-	free(buffer.bytes);
+	if (fclose(file) != 0)
+		abort();
+	dump_file(path, text, length);
+	free(text);
 }
 
-/* How many bytes at s are a character of UTF-8 (1 to 4), or 0 and in *bad how
- * many are to be replaced by one U+FFFD (the Unicode Standard, 3.9). */
+/*
+ * How many bytes at s are a character of UTF-8 (1 to 4), or 0 and in *bad how
+ * many are to be replaced by one U+FFFD (the Unicode Standard, 3.9).
+ */
 static size_t
 utf8_length(const unsigned char *s, size_t left, size_t *bad)
 {
@@ -397,26 +392,26 @@ utf8_length(const unsigned char *s, size_t left, size_t *bad)
 	return length;
 }
 
-/* Bytes as UTF-8 that any reader of JSON takes; NUL-terminated. */
-static struct buffer
+/* Bytes as UTF-8 that any reader of JSON takes; malloced. */
+static char *
 as_utf8(const char *bytes, size_t left)
 {
-	struct buffer buffer = { NULL, 0, 0 };
+	char *text = malloc(3 * left + 1), *end = text;
 	size_t length, bad;
 
-	while (left > 0) {
+	if (text == NULL)
+		abort();
+	for (; left > 0; bytes += length, left -= length) {
 		length = utf8_length((const unsigned char *)bytes, left, &bad);
-		if (length == 0) {
-			append_string(&buffer, "\xef\xbf\xbd");
-			length = bad;
+		if (length > 0) {
+			end = mempcpy(end, bytes, length);
 		} else {
-			append(&buffer, bytes, length);
+			end = mempcpy(end, "\xef\xbf\xbd", 3);
+			length = bad;
 		}
-		bytes += length;
-		left -= length;
 	}
-	append(&buffer, "", 1);
-	return buffer;
+	*end = '\0';
+	return text;
 }
 
 /* Writes the environment as one JSON object, names and all. */
@@ -424,21 +419,23 @@ void
 dump_json(const char *path, char **envp)
 {
 	struct json_object *object = json_object_new_object();
-	struct buffer name, value, text = { NULL, 0, 0 };
+	const char *text;
+	char *name, *value;
 	size_t length;
 
 	for (; *envp != NULL; envp++) {
 		length = strcspn(*envp, "=");
 		name = as_utf8(*envp, length);
 		value = as_utf8(*envp + length + 1, strlen(*envp + length + 1));
-		json_object_object_add(object, name.bytes,
-		    json_object_new_string(value.bytes));
-		free(name.bytes);
-		free(value.bytes);
+		json_object_object_add(object, name,
+		    json_object_new_string(value));
+		free(name);
+		free(value);
 	}
-	append_string(&text, json_object_to_json_string_ext(object,
-	    JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
-	dump_file(path, &text);
-	free(text.bytes);
+	text = json_object_to_json_string_length(object,
+	    JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+	if (text == NULL)
+		abort();
+	dump_file(path, text, length);
 	json_object_put(object);
 }

@@ -1,24 +1,29 @@
 /*
- * The environment of every child: that of my_init, and the files of a directory,
- * one a variable.  Values are bytes; nothing is decoded.
+ * The environment of every child: that of my_init, and the files of a
+ * directory, one a variable.  Values are bytes; nothing is decoded.
  */
 #include <sys/stat.h>
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "supervisor.h"
 
-static char	**variables;		/* "NAME=VALUE", each malloced; NULL ends */
-static size_t	count, room;
-static size_t	bytes;			/* of all strings */
+#define COMPLAINTS_MAX	100	/* files that are named */
 
+static char	**variables;	/* "NAME=VALUE", each malloced; NULL ends */
+static size_t	count, room;
+static size_t	bytes;		/* of all strings */
+
+static const char too_long[] = "it is longer than a variable can be, 131071 "
+    "bytes with its name (shorten it)";
 static const char too_many[] = "there are too many variables, or they are too "
-    "large; what follows is not imported either";
+    "large; what follows is not imported either (remove some)";
 
 char **
 environment(void)
@@ -50,7 +55,7 @@ environment_get(const char *name)
 	return i == count ? NULL : variables[i] + length + 1;
 }
 
-/* Sets a variable to a malloced "NAME=VALUE".  False: there is no room for it. */
+/* Sets a variable to a malloced "NAME=VALUE".  False: there is no room. */
 static bool
 set(char *variable, size_t name_length, size_t size)
 {
@@ -89,6 +94,7 @@ unset(size_t i)
 void
 environment_take(char **envp)
 {
+	unsigned dropped = 0;
 	const char *end;
 	char *copy;
 
@@ -99,12 +105,18 @@ environment_take(char **envp)
 			continue;
 		if ((copy = strdup(*envp)) == NULL)
 			abort();
-		if (!set(copy, (size_t)(end - *envp), strlen(copy) + 1))
+		if (!set(copy, (size_t)(end - *envp), strlen(copy) + 1)) {
 			free(copy);
+			dropped++;
+		}
 	}
+	if (dropped > 0)
+		log_warn("The environment is too large: %u variables are "
+		    "dropped (give at most %d, of %d bytes)", dropped,
+		    ENVIRONMENT_VARIABLES_MAX, ENVIRONMENT_BYTES_MAX);
 }
 
-/* The six names that baseimage-docker keeps out of its files (contract.md, 2.3). */
+/* The six names that baseimage-docker keeps out of its files. */
 bool
 environment_is_personal(const char *name, size_t length)
 {
@@ -121,8 +133,8 @@ environment_is_personal(const char *name, size_t length)
 }
 
 /*
- * May a variable of that name be a file of the directory?  Names that begin with
- * ".." are Kubernetes' own there, and our temporary files'.
+ * May a variable of that name be a file of the directory?  Names that begin
+ * with ".." are Kubernetes' own there, and our temporary files'.
  */
 bool
 environment_can_be_file(const char *name, size_t length)
@@ -133,25 +145,51 @@ environment_can_be_file(const char *name, size_t length)
 	    !(length >= 2 && name[0] == '.' && name[1] == '.');
 }
 
-/* Says once a life what is wrong with a file, not after every script again. */
+/*
+ * Says once a life what is wrong with a file, not after every script again; and
+ * not about each of thousands.
+ */
 static void
 complain(const char *directory, const char *name, const char *reason)
 {
-	static char **said;
+	static char *said[COMPLAINTS_MAX];
 	static size_t said_count;
-	char **more;
 	size_t i;
 
 	for (i = 0; i < said_count; i++)
 		if (strcmp(said[i], name) == 0)
 			return;
-	more = reallocarray(said, said_count + 1, sizeof(*said));
-	if (more != NULL) {
-		said = more;
-		if ((said[said_count] = strdup(name)) != NULL)
-			said_count++;
-	}
+	if (said_count == COMPLAINTS_MAX ||
+	    (said[said_count] = strdup(name)) == NULL)
+		return;
+	said_count++;
 	log_warn("%s/%s is not imported: %s", directory, escape(name), reason);
+	if (said_count == COMPLAINTS_MAX)
+		log_warn("Other files of %s that are not imported are not "
+		    "named", directory);
+}
+
+/* Why a file cannot be read, and what to do about it. */
+static const char *
+reason_of(int error)
+{
+	static char reason[128];
+
+	switch (error) {
+	case EACCES:
+	case EPERM:
+		return "it may not be read (chmod or chown it)";
+	case ELOOP:
+		return "it is a loop of symbolic links (remove it)";
+	case ENOENT:
+		return "it is a symbolic link to nothing (remove it, or make "
+		    "what it points to)";
+	case ENXIO:
+		return "it is not a regular file (remove it)";
+	}
+	snprintf(reason, sizeof(reason), "%s (write it anew, or remove it)",
+	    strerror(error));
+	return reason;
 }
 
 /* Opens one file of the directory; NULL, or the reason why that cannot be. */
@@ -164,53 +202,49 @@ open_file(int directory, const char *name, int *fd, off_t *size)
 		return "a variable's name cannot have '=' in it (rename it)";
 	*fd = openat(directory, name,
 	    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (*fd == -1)
-		return errno == ELOOP ? "it is a loop of symbolic links "
-		    "(remove it)" : strerror(errno);
-	if (fstat(*fd, &st) == -1)
-		return strerror(errno);
+	if (*fd == -1 || fstat(*fd, &st) == -1)
+		return reason_of(errno);
 	if (S_ISDIR(st.st_mode))
-		return "it is a directory (remove it)";
+		return "it is a directory (move it elsewhere)";
 	if (!S_ISREG(st.st_mode))
 		return "it is not a regular file (remove it)";
-	if (st.st_size + (off_t)strlen(name) + 1 > ENVIRONMENT_STRING_MAX + 1)
-		return "it is longer than a variable can be, 131071 bytes with "
-		    "its name (shorten it)";
 	*size = st.st_size;
 	return NULL;
 }
 
-/* Reads one file into the environment; NULL, or the reason why not. */
+/*
+ * Reads one file into the environment; NULL, or the reason why not.  Asks for
+ * more than there is, so that one read(2) is enough, and so that a file whose
+ * size is 0 though it is not empty (one of /proc) is read as well.
+ */
 static const char *
 import_file(int fd, const char *name, off_t size)
 {
-	size_t name_length = strlen(name), length = name_length + 1;
-	char *variable = malloc(length + (size_t)size + 1);
+	/* One byte for the newline, and one that is too many. */
+	static char text[ENVIRONMENT_STRING_MAX + 2];
+	size_t name_length = strlen(name), start = name_length + 1, end = start;
+	char *variable;
 	ssize_t got;
 
-	if (variable == NULL)
-		return strerror(ENOMEM);
-	memcpy(variable, name, name_length);
-	variable[name_length] = '=';
-	got = size == 0 ? 0 : read(fd, variable + length, (size_t)size);
-	if (got == -1) {
-		free(variable);
-		return strerror(errno);
-	}
-	if (memchr(variable + length, '\0', (size_t)got) != NULL) {
-		free(variable);
+	memcpy(text, name, name_length);
+	text[name_length] = '=';
+	if (size >= (off_t)(sizeof(text) - start))
+		return too_long;
+	do {
+		got = read(fd, text + end, sizeof(text) - end);
+		if (got == -1)
+			return reason_of(errno);
+		end += (size_t)got;
+	} while (got > 0 && end - start < (size_t)size);
+	if (memchr(text + start, '\0', end - start) != NULL)
 		return "it has a NUL byte in it (remove that)";
-	}
-	length += (size_t)got;
-	if (got > 0 && variable[length - 1] == '\n')
-		length--;
-	variable[length] = '\0';
-	if (length > ENVIRONMENT_STRING_MAX) {
-		free(variable);
-		return "it is longer than a variable can be, 131071 bytes with "
-		    "its name (shorten it)";
-	}
-	if (set(variable, name_length, length + 1))
+	if (end > start && text[end - 1] == '\n')
+		end--;
+	if (end > ENVIRONMENT_STRING_MAX)
+		return too_long;
+	if ((variable = strndup(text, end)) == NULL)
+		abort();
+	if (set(variable, name_length, end + 1))
 		return NULL;
 	free(variable);
 	return too_many;
@@ -222,36 +256,45 @@ by_bytes(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void
+free_names(char **names, size_t number)
+{
+	while (number > 0)
+		free(names[--number]);
+	free(names);
+}
+
 /* The names in a directory, sorted and malloced; NULL: it cannot be read. */
 static char **
-read_names(int fd, size_t *number)
+read_names(DIR *stream, size_t *number)
 {
-	DIR *stream = fdopendir(dup(fd));
-	char **names = NULL, **more;
+	char **names = NULL;
 	struct dirent *entry;
 	size_t n = 0;
+	int error;
 
-	if (stream == NULL)
-		return NULL;
 	for (;;) {
-		if (n % 64 == 0) {
-			more = reallocarray(names, n + 64, sizeof(*names));
-			if (more == NULL)
-				break;
-			names = more;
-		}
+		if (n % 64 == 0 && (names = reallocarray(names, n + 64,
+		    sizeof(*names))) == NULL)
+			abort();
+		errno = 0;
 		if ((entry = readdir(stream)) == NULL)
 			break;
 		if (strcmp(entry->d_name, ".") == 0 ||
 		    strncmp(entry->d_name, "..", 2) == 0)
 			continue;
-		if ((names[n] = strdup(entry->d_name)) != NULL)
-			n++;
+		if ((names[n++] = strdup(entry->d_name)) == NULL)
+			abort();
 	}
-	closedir(stream);
+	/* Half a list would look as if the rest had been removed. */
+	if ((error = errno) != 0) {
+		free_names(names, n);
+		errno = error;
+		return NULL;
+	}
+	*number = n;
 	if (n > 0)
 		qsort(names, n, sizeof(*names), by_bytes);
-	*number = n;
 	return names;
 }
 
@@ -268,7 +311,7 @@ drop_missing(char **names, size_t number)
 		if (!environment_can_be_file(variables[i], length))
 			continue;
 		if ((name = strndup(variables[i], length)) == NULL)
-			continue;
+			abort();
 		key = name;
 		there = number > 0 && bsearch(&key, names, number,
 		    sizeof(*names), by_bytes) != NULL;
@@ -303,42 +346,48 @@ import_names(const char *directory, int fd, char **names, size_t number,
 	}
 }
 
+/* Said once a life. */
+static void
+complain_of_directory(const char *directory, int error)
+{
+	static bool said;
+
+	if (said)
+		return;
+	said = true;
+	log_warn("Cannot read %s: %s; the environment is neither imported nor "
+	    "exported (%s %s)", directory, strerror(error),
+	    error == ENOENT ? "mkdir -m 700" :
+	    error == EACCES ? "chmod or chown" : "make a directory of",
+	    directory);
+}
+
 /*
  * Imports a directory.  The first time its files are defaults: what is set
  * already wins.  Again, after a script, the environment becomes what the
- * directory holds, but for variables that it cannot hold, and if the first export
- * failed (exported is false) for those it does not.  A file that cannot be a
- * variable is said to be so and leaves the variable as it was.  False: there is
- * no directory that could be read, which is said once.
+ * directory holds, but for variables that it cannot hold, and if the first
+ * export failed (exported is false) for those it does not.  A file that cannot
+ * be a variable is said to be so and leaves the variable as it was.  False:
+ * there is no directory that could be read, which is said once.
  */
 bool
 environment_import(const char *directory, bool again, bool exported)
 {
-	static bool said;
-	bool is_read;
-	size_t number, i;
+	DIR *stream = opendir(directory);
 	char **names = NULL;
-	int fd;
+	size_t number = 0;
 
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd != -1)
-		names = read_names(fd, &number);
-	is_read = names != NULL;
-	if (!is_read && !said) {
-		said = true;
-		log_warn("Cannot read %s: %s; the environment is neither "
-		    "imported nor exported (mkdir -m 700 %s)", directory,
-		    strerror(errno), directory);
-	}
-	if (is_read) {
+	if (stream != NULL)
+		names = read_names(stream, &number);
+	if (names == NULL) {
+		complain_of_directory(directory, errno);
+	} else {
 		if (again && exported)
 			drop_missing(names, number);
-		import_names(directory, fd, names, number, again);
-		for (i = 0; i < number; i++)
-			free(names[i]);
+		import_names(directory, dirfd(stream), names, number, again);
+		free_names(names, number);
 	}
-	free(names);
-	if (fd != -1)
-		close(fd);
-	return is_read;
+	if (stream != NULL)
+		closedir(stream);
+	return names != NULL;
 }

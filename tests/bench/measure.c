@@ -331,6 +331,15 @@ watch_zombies(void)
 	return peak;
 }
 
+/* From its beginning, which was later than ours. */
+static int64_t
+end(void)
+{
+	int64_t ended_ns = wait_end();
+
+	return ended_ns - page->exec_ns;
+}
+
 static int64_t
 answer(const char *command)
 {
@@ -347,7 +356,7 @@ answer(const char *command)
 	if (strcmp(command, "stop\n") == 0)
 		return stop();
 	if (strcmp(command, "end\n") == 0)
-		return wait_end() - page->exec_ns;
+		return end();
 	if (strcmp(command, "zombies\n") == 0)
 		return watch_zombies();
 	errx(2, "unknown command: %s", command);

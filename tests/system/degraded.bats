@@ -93,7 +93,7 @@ exits_with_42() {
 	echo "the script sees $FROM_FILE $GIVEN"
 	EOF
 	lives_with --read-only GIVEN=that
-	one_complaint '/etc/container_environment.*Read-only file system'
+	one_complaint '/etc/container_environment'
 	# What could not be written out is not forgotten.
 	grep -qx 'the script sees this that' "$OUTPUT/stdout"
 	container_run --read-only GIVEN=that -- -- \
@@ -122,10 +122,10 @@ exits_with_42() {
 	echo "the script is $(id -u) and sees $GIVEN"
 	EOF
 	lives_with --user 1000 GIVEN=that
-	one_complaint '/etc/container_environment.*Permission denied'
+	one_complaint '/etc/container_environment'
 	grep -qx 'the script is 1000 and sees that' "$OUTPUT/stdout"
 	exits_with_42 --user 1000
-	one_complaint '/etc/container_environment.*Permission denied'
+	one_complaint '/etc/container_environment'
 }
 
 @test "as another user, who can read the environment directory" {
@@ -134,7 +134,7 @@ exits_with_42() {
 	container_run --user 1000 -- -- sh -c 'echo "$FROM_FILE"'
 	[ "$status" -eq 0 ]
 	[ "$stdout" = this ]
-	one_complaint '/etc/container_environment.*Permission denied'
+	one_complaint '/etc/container_environment'
 }
 
 @test "as another user, to whom the environment directory belongs" {
@@ -144,7 +144,7 @@ exits_with_42() {
 	[ "$status" -eq 0 ]
 	[ "$stdout" = that ]
 	# The files beside it are root's.
-	one_complaint '/etc/container_environment\.(sh|json).*Permission denied'
+	one_complaint '/etc/container_environment\.(sh|json)'
 }
 
 @test "root without capabilities" {
@@ -162,7 +162,7 @@ exits_with_42() {
 	container_run --no-caps -- -- sh -c 'echo "$GOOD${CLOSED-}"; exit 42'
 	[ "$status" -eq 42 ]
 	[ "$stdout" = this ]
-	one_complaint '/etc/container_environment/CLOSED .*Permission denied'
+	one_complaint '/etc/container_environment/CLOSED '
 }
 
 # --- not PID 1 ---------------------------------------------------------------------

@@ -3,7 +3,7 @@
 #define FAKE_LOG_H
 
 extern unsigned said_count;		/* messages since said_nothing() */
-extern char said[8192];			/* their text, each ended by a newline */
+extern char said[32768];			/* their text, each ended by a newline */
 void	said_nothing(void);
 
 #endif

@@ -42,17 +42,6 @@ put(const char *name, const char *value)
 	put_bytes(name, value, strlen(value));
 }
 
-static void
-empty_the_environment(void)
-{
-	char command[128];
-
-	/* A re-import of an empty directory, then of nothing that survives it. */
-	snprintf(command, sizeof(command), "rm -rf %s; mkdir %s", directory,
-	    directory);
-	assert_int_equal(system(command), 0);
-}
-
 /* Each test has a directory of its own and an environment begun anew. */
 static int
 set_up(void **state)
@@ -60,7 +49,6 @@ set_up(void **state)
 	(void)state;
 	strcpy(directory, "/tmp/environment.XXXXXX");
 	assert_non_null(mkdtemp(directory));
-	empty_the_environment();
 	environment_import(directory, true, true);
 	said_nothing();
 	return 0;
@@ -208,8 +196,6 @@ nothing_is_dropped_that_was_not_exported(void **state)
 	environment_import(directory, true, false);
 	assert_value("DOCKER", "1");
 	assert_value("CHANGED", "new");
-	/* And for the next test. */
-	environment_import(directory, true, true);
 }
 
 static void
@@ -218,15 +204,14 @@ bad_entries_are_said_and_passed_over(void **state)
 	static const char *const bad[] = {
 		"DIRECTORY", "FIFO", "NUL", "LONG", "LOOP", "DANGLING", "E=Q"
 	};
-	char *value = malloc(200 * 1024);
 	size_t i;
 
 	(void)state;
-	memset(value, 'x', 200 * 1024);
 	mkdir(path("DIRECTORY"), 0700);
 	mkfifo(path("FIFO"), 0600);
 	put_bytes("NUL", "a\0b", 3);
-	put_bytes("LONG", value, 200 * 1024);
+	put("LONG", "");
+	assert_int_equal(truncate(path("LONG"), 200 * 1024), 0);
 	assert_int_equal(symlink("LOOP", path("LOOP")), 0);
 	assert_int_equal(symlink("nowhere", path("DANGLING")), 0);
 	put("E=Q", "x");
@@ -243,7 +228,6 @@ bad_entries_are_said_and_passed_over(void **state)
 	/* Said once, not after every script. */
 	environment_import(directory, true, true);
 	assert_int_equal(said_count, sizeof(bad) / sizeof(bad[0]));
-	free(value);
 }
 
 static void
@@ -258,7 +242,7 @@ entry_gone_bad_leaves_its_variable(void **state)
 }
 
 static void
-kubernetes_links_are_followed_and_its_dots_are_not_entries(void **state)
+kubernetes_links_are_followed_its_dots_passed_over(void **state)
 {
 	(void)state;
 	mkdir(path("..2026"), 0700);
@@ -270,7 +254,46 @@ kubernetes_links_are_followed_and_its_dots_are_not_entries(void **state)
 	assert_int_equal(said_count, 0);
 }
 
-/* Linux's limit: "NAME=" and value, 131,071 bytes, or every execve would fail. */
+/* Files of /proc say that they are empty, and are not. */
+static void
+file_without_a_size_is_read(void **state)
+{
+	char expected[64] = "";
+	FILE *file = fopen("/proc/sys/kernel/ostype", "r");
+
+	(void)state;
+	if (file == NULL)
+		skip();
+	assert_int_equal(fread(expected, 1, 63, file), 6);
+	fclose(file);
+	expected[5] = '\0';
+	assert_int_equal(symlink("/proc/sys/kernel/ostype", path("TYPE")), 0);
+	environment_import(directory, false, false);
+	assert_value("TYPE", expected);
+}
+
+/* Root may read everything, so another reads. */
+static void
+unreadable_file_is_said_and_passed_over(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	put("SECRET", "x");
+	put("TELL", "y");
+	assert_int_equal(chmod(path("SECRET"), 0), 0);
+	assert_int_equal(chmod(directory, 0755), 0);
+	assert_int_equal(seteuid(65534), 0);
+	environment_import(directory, false, false);
+	assert_int_equal(seteuid(0), 0);
+	assert_null(environment_get("SECRET"));
+	assert_value("TELL", "y");
+	assert_int_equal(said_count, 1);
+	assert_non_null(strstr(said, "/SECRET is not imported: it may not be "
+	    "read (chmod"));
+}
+
+/* Linux allows "NAME=VALUE" 131,071 bytes, or every execve would fail. */
 static void
 longest_variable_is_the_kernels(void **state)
 {
@@ -280,11 +303,21 @@ longest_variable_is_the_kernels(void **state)
 	memset(value, 'x', ENVIRONMENT_STRING_MAX);
 	put_bytes("V1", value, ENVIRONMENT_STRING_MAX - 3);
 	put_bytes("V2", value, ENVIRONMENT_STRING_MAX - 2);
+	/* A final newline is no part of it, one before that is. */
+	value[ENVIRONMENT_STRING_MAX - 3] = '\n';
+	put_bytes("V3", value, ENVIRONMENT_STRING_MAX - 2);
+	put_bytes("V4", value + 1, ENVIRONMENT_STRING_MAX - 2);
+	value[ENVIRONMENT_STRING_MAX - 2] = '\n';
+	put_bytes("V5", value, ENVIRONMENT_STRING_MAX - 1);
 	environment_import(directory, false, false);
 	assert_int_equal(strlen(environment_get("V1")),
 	    ENVIRONMENT_STRING_MAX - 3);
 	assert_null(environment_get("V2"));
-	assert_int_equal(said_count, 1);
+	assert_int_equal(strlen(environment_get("V3")),
+	    ENVIRONMENT_STRING_MAX - 3);
+	assert_null(environment_get("V4"));
+	assert_null(environment_get("V5"));
+	assert_int_equal(said_count, 3);
 	free(value);
 }
 
@@ -307,19 +340,71 @@ too_much_is_said_once_and_what_fits_is_kept(void **state)
 	free(value);
 }
 
+/* Of what my_init was given, and of files. */
 static void
-envp_ends_with_null(void **state)
+too_many_are_said_once_and_those_before_are_kept(void **state)
 {
-	size_t n;
+	static char names[ENVIRONMENT_VARIABLES_MAX + 10][8];
+	static char *envp[ENVIRONMENT_VARIABLES_MAX + 11];
+	int i;
 
 	(void)state;
-	take("A=1", "B=2");
-	for (n = 0; environment()[n] != NULL; n++)
+	for (i = 0; i < ENVIRONMENT_VARIABLES_MAX + 10; i++) {
+		snprintf(names[i], sizeof(names[i]), "A%d=", i);
+		envp[i] = names[i];
+	}
+	environment_take(envp);
+	assert_int_equal(said_count, 1);
+	assert_non_null(strstr(said, " 10 variables are dropped"));
+	put("A5", "not new");
+	put("B1", "too many");
+	put("B2", "too many");
+	environment_import(directory, true, false);
+	assert_int_equal(said_count, 2);
+	assert_non_null(strstr(said, "/B1 is not imported: there are too"));
+	assert_value("A0", "");
+	assert_value("A5", "not new");
+	for (i = 0; environment()[i] != NULL; i++)
 		continue;
-	assert_true(n >= 2);
-	environment_import(directory, true, true);
-	assert_null(environment_get("A"));
-	assert_null(environment_get("B"));
+	assert_int_equal(i, ENVIRONMENT_VARIABLES_MAX);
+}
+
+static void
+files_are_read_in_the_order_of_their_bytes(void **state)
+{
+	static const char *const sorted[] = {
+		".d=", "1=", "A=", "Z=", "_=", "a=", "\xff="
+	};
+	char name[8];
+	size_t i;
+
+	(void)state;
+	for (i = sizeof(sorted) / sizeof(sorted[0]); i-- > 0; ) {
+		snprintf(name, sizeof(name), "%.*s",
+		    (int)strlen(sorted[i]) - 1, sorted[i]);
+		put(name, "");
+	}
+	environment_import(directory, false, false);
+	for (i = 0; i < sizeof(sorted) / sizeof(sorted[0]); i++)
+		assert_string_equal(environment()[i], sorted[i]);
+	assert_null(environment()[i]);
+}
+
+/* Almost the last, because no more is said after it about any file. */
+static void
+hundreds_of_bad_files_are_not_all_named(void **state)
+{
+	char name[32];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "BAD%d=", i);
+		put(name, "");
+	}
+	environment_import(directory, false, false);
+	assert_true(said_count <= 101);
+	assert_non_null(strstr(said, "are not named"));
 }
 
 /* The last, because it is said once a life. */
@@ -349,11 +434,15 @@ main(void)
 		TEST(nothing_is_dropped_that_was_not_exported),
 		TEST(bad_entries_are_said_and_passed_over),
 		TEST(entry_gone_bad_leaves_its_variable),
-		TEST(kubernetes_links_are_followed_and_its_dots_are_not_entries),
+		TEST(kubernetes_links_are_followed_its_dots_passed_over),
+		TEST(file_without_a_size_is_read),
+		TEST(unreadable_file_is_said_and_passed_over),
 		TEST(longest_variable_is_the_kernels),
+		TEST(files_are_read_in_the_order_of_their_bytes),
+		TEST(too_many_are_said_once_and_those_before_are_kept),
 		TEST(too_much_is_said_once_and_what_fits_is_kept),
-		TEST(envp_ends_with_null),
 		TEST(what_cannot_be_a_file_survives),
+		TEST(hundreds_of_bad_files_are_not_all_named),
 		TEST(missing_directory_is_said_once),
 	};
 

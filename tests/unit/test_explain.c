@@ -1,9 +1,11 @@
-/* Why a file could not be executed: real files, and the error execve(2) gives. */
+/* Why a file could not be executed: real files, and the errors of execve(2). */
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +17,8 @@
 
 #include "supervisor.h"
 #include "tests/unit/fake_log.h"
+
+int given_directory = -1;	/* main.c's */
 
 static char directory[64];
 static char path[128];
@@ -88,7 +92,9 @@ static void
 missing(void **state)
 {
 	(void)state;
-	assert_explained("does not exist");
+	assert_explained("does not exist (write it, or remove its directory)");
+	strcpy(strrchr(path, '/'), "/true");
+	assert_explained("does not exist (is it installed");
 }
 
 static void
@@ -150,6 +156,35 @@ interpreter_not_executable(void **state)
 	assert_explained("its interpreter /etc/passwd may not be executed");
 }
 
+/* The interpreter is there, but is itself what cannot be executed. */
+static void
+interpreter_is_no_program(void **state)
+{
+	char interpreter[128], line[160];
+
+	(void)state;
+	strcpy(interpreter, path);
+	put_text("\177ELFgarbage");
+	strcpy(strrchr(path, '/'), "/script");
+	snprintf(line, sizeof(line), "#!%s\n", interpreter);
+	put_text(line);
+	assert_explained("is no program for this machine");
+	assert_non_null(strstr(explain_exec(path, ENOENT),
+	    "needs a loader or library"));
+}
+
+static void
+interpreter_line_too_long(void **state)
+{
+	char line[600];
+
+	(void)state;
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "#!/", 3);
+	put(line, sizeof(line), 0755);
+	assert_explained("#! line that is too long");
+}
+
 static void
 carriage_return(void **state)
 {
@@ -187,7 +222,65 @@ broken_program(void **state)
 {
 	(void)state;
 	put_text("\177ELFgarbage");
-	assert_explained("another architecture");
+	assert_explained("is a broken program");
+}
+
+/* A whole program, but for its machine; in either order of bytes. */
+static void
+program_of_another_architecture(void **state)
+{
+	char start[64] = "\177ELF\2\1\1";
+
+	(void)state;
+	start[16] = 2;
+	start[18] = 22;
+	put(start, sizeof(start), 0755);
+	assert_explained("another architecture, s390x, and this machine is ");
+	start[5] = 2;
+	start[18] = 0;
+	start[19] = 22;
+	put(start, sizeof(start), 0755);
+	assert_explained("another architecture, s390x, and this machine is ");
+}
+
+static void
+its_own_interpreter(void **state)
+{
+	char line[160];
+
+	(void)state;
+	snprintf(line, sizeof(line), "#!%s\n", path);
+	put_text(line);
+	assert_explained("is its own interpreter");
+}
+
+static void
+mounted_noexec(void **state)
+{
+	(void)state;
+	if (unshare(CLONE_NEWNS) == -1 || mount(NULL, "/", NULL,
+	    MS_REC | MS_PRIVATE, NULL) == -1 || mount("test", directory,
+	    "tmpfs", MS_NOEXEC, NULL) == -1)
+		skip();
+	put_text("#!/bin/sh\n");
+	assert_explained("is on a file system mounted noexec");
+	assert_int_equal(umount(directory), 0);
+}
+
+/* my_init's own directory is not the supervisor's, which is /. */
+static void
+relative_path(void **state)
+{
+	char words[64];
+
+	(void)state;
+	put("#!/bin/sh\n", 10, 0644);
+	given_directory = open(directory, O_PATH | O_DIRECTORY);
+	assert_string_equal(explain_exec("./run", EACCES),
+	    "./run is not executable (chmod +x ./run)");
+	close(given_directory);
+	given_directory = -1;
+	assert_string_equal(getcwd(words, sizeof(words)), "/");
 }
 
 static void
@@ -195,7 +288,7 @@ empty_interpreter_line(void **state)
 {
 	(void)state;
 	put_text("#!\n");
-	assert_explained("#! line");
+	assert_explained("#! line that names nothing");
 }
 
 static void
@@ -238,9 +331,13 @@ main(void)
 		TEST(missing), TEST(dangling_link), TEST(loop_of_links),
 		TEST(a_directory), TEST(a_fifo), TEST(not_executable),
 		TEST(interpreter_missing), TEST(interpreter_not_executable),
+		TEST(interpreter_is_no_program),
+		TEST(interpreter_line_too_long),
 		TEST(carriage_return), TEST(no_interpreter_line),
 		TEST(an_empty_file), TEST(byte_order_mark),
-		TEST(broken_program), TEST(empty_interpreter_line),
+		TEST(broken_program), TEST(program_of_another_architecture),
+		TEST(its_own_interpreter), TEST(empty_interpreter_line),
+		TEST(mounted_noexec), TEST(relative_path),
 		TEST(being_written), TEST(below_a_file), TEST(lack_of_room),
 	};
 

@@ -1,4 +1,4 @@
-/* What a service does next: every state and event, and the pacing of restarts. */
+/* What a service does next: every state and event, and how restarts are paced. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -120,7 +120,7 @@ stopping_ends_the_group_then_finishes(void **state)
 		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
 		{ SERVICE_STOPPING, WANT_DOWN, EVENT_TIMER, &plain,
 		    { SERVICE_STOPPING, ACTION_KILL, NO_TIMER } },
-		/* Asked for again, or to start, while it ends: it ends first. */
+		/* Asked again, or to start, while it ends: it ends first. */
 		{ SERVICE_STOPPING, WANT_DOWN, EVENT_STOP, &plain,
 		    { SERVICE_STOPPING, ACTION_NONE, KEEP_TIMER } },
 		{ SERVICE_STOPPING, WANT_UP, EVENT_START, &plain,
@@ -169,7 +169,7 @@ backoff_waits_unless_told_otherwise(void **state)
 	CHECK(rows);
 }
 
-/* Events that have no business in a state leave it alone, whatever is wanted. */
+/* Events that have no business in a state leave it alone, wanted or not. */
 static void
 foreign_events_change_nothing(void **state)
 {

@@ -19,7 +19,8 @@ printable_text_is_itself(void **state)
 	assert_string_equal(escape(""), "");
 	assert_string_equal(escape("/etc/service/a b~'\"$"),
 	    "/etc/service/a b~'\"$");
-	assert_string_equal(escape("sch\xc3\xb6n \xe2\x82\xac \xf0\x9f\x90\xb3"),
+	assert_string_equal(
+	    escape("sch\xc3\xb6n \xe2\x82\xac \xf0\x9f\x90\xb3"),
 	    "sch\xc3\xb6n \xe2\x82\xac \xf0\x9f\x90\xb3");
 }
 
