@@ -62,7 +62,8 @@ OPTIMIZE = -O1 -g -fno-omit-frame-pointer
 SANITIZER = -fsanitize=address,undefined -fno-sanitize-recover=all
 endif
 
-INIT_OBJECTS = $(addprefix $(BUILD)/, initd/initd.o initd/kernel.o initd/sweep.o)
+INIT_OBJECTS = $(addprefix $(BUILD)/, initd/initd.o initd/channel.o \
+	initd/kernel.o initd/sweep.o)
 SUPERVISOR_OBJECTS = $(addprefix $(BUILD)/supervisor/, boot.o command.o dump.o \
 	environment.o explain.o fsm.o group.o index.o log.o main.o options.o \
 	reap.o run.o scan.o script.o service.o shutdown.o signal.o spawn.o table.o \

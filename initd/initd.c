@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -46,7 +45,6 @@ static struct {
 	int	exec_errno;		/* written by the vforked child */
 } supervisor;
 
-static int	channel[2];		/* [0] is ours, [1] the supervisor's */
 static int	table = -1;
 static int	signals = -1;
 static int	log_fd = STDERR_FILENO;
@@ -54,10 +52,6 @@ static int	directory = -1;		/* the one we were started in */
 static struct init_given given;
 
 static int	stop_requested;		/* by a signal that can mean nothing else */
-
-/* What the channel had no room for: kept here, and by leaving zombies be. */
-static struct init_record unsent_exit;
-static uint64_t unsent_signals;
 
 /*
  * Writes "*** TEXT NUMBER REST" to stderr, without NUMBER if it is negative.
@@ -80,7 +74,7 @@ say(const char *text, long number, const char *rest)
 }
 
 /* Only before the supervisor has been started for the first time. */
-static _Noreturn void
+_Noreturn void
 die(const char *what)
 {
 	say(what, errno, ": errno; my_init cannot work without it");
@@ -88,7 +82,7 @@ die(const char *what)
 }
 
 /* A descriptor out of the way of those that the supervisor is to find. */
-static int
+int
 move_up(int fd)
 {
 	int moved = fcntl(fd, F_DUPFD_CLOEXEC, 10);
@@ -142,15 +136,6 @@ make_table(void)
 		die("Cannot write the state table");
 }
 
-static void
-make_channel(void)
-{
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) == -1)
-		die("Cannot make the channel");
-	channel[0] = move_up(channel[0]);
-	channel[1] = move_up(channel[1]);
-}
-
 /* Orphans come to PID 1 by themselves; anybody else has to ask for them. */
 static void
 become_reaper(void)
@@ -165,12 +150,12 @@ become_reaper(void)
  * and returns its number; 0 if something else ended the wait.
  */
 int
-wait_signal(int64_t deadline_ms, int channel_is_full)
+wait_signal(int64_t deadline_ms)
 {
 	struct signalfd_siginfo info;
 	struct pollfd fds[2] = {
 		{ .fd = signals, .events = POLLIN },
-		{ .fd = channel_is_full ? channel[0] : -1, .events = POLLOUT },
+		{ .fd = channel_is_full() ? channel_fd() : -1, .events = POLLOUT },
 	};
 	int64_t timeout_ms = -1;
 
@@ -195,7 +180,7 @@ become_supervisor(char **argv, char **envp)
 	setpgid(0, 0);
 	if (directory != -1 && fchdir(directory) == -1)
 		(void)!chdir("/");
-	if (dup2(channel[1], INIT_CHANNEL_FD) != -1 &&
+	if (dup2(channel_supervisor_fd(), INIT_CHANNEL_FD) != -1 &&
 	    dup2(table, INIT_TABLE_FD) != -1 && dup2(log_fd, INIT_LOG_FD) != -1)
 		execve(SUPERVISOR_PATH, argv, envp);
 	supervisor.exec_errno = errno;
@@ -240,78 +225,19 @@ start_supervisor(char **argv, char **envp)
 }
 
 /*
- * Sends a record to the supervisor, or to the next one.  Returns -1 if the
- * channel is full: nobody has read some 200 records.
- */
-static int
-send_record(const struct init_record *record)
-{
-	ssize_t sent;
-
-	do
-		sent = send(channel[0], record, sizeof(*record),
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (sent == -1 && errno == EINTR);
-	return sent == -1 ? -1 : 0;
-}
-
-static void
-send_signals(void)
-{
-	static uint32_t serial;
-	struct init_record record = { .type = INIT_SIGNAL };
-	int signo;
-
-	for (signo = 1; unsent_signals != 0 && signo <= 64; signo++) {
-		if ((unsent_signals & SIGNAL_BIT(signo)) == 0)
-			continue;
-		record.status = signo;
-		record.serial = serial + 1;
-		if (send_record(&record) == -1)
-			return;
-		serial++;
-		unsent_signals &= ~SIGNAL_BIT(signo);
-	}
-}
-
-/* For the supervisor that is started after a sweep. */
-void
-keep_signal(int signo)
-{
-	unsent_signals |= SIGNAL_BIT(signo);
-}
-
-/*
  * A signal goes through the channel, not through kill(2): what is in the channel
  * is not lost with the supervisor, arrives once, and in order.  A supervisor
  * that somebody stopped is woken for a request to stop the container.
  */
-static void
+void
 forward_signal(int signo)
 {
-	keep_signal(signo);
-	send_signals();
+	channel_send_signal(signo);
 	if (signo == SIGTERM || signo == SIGPWR || signo == SIGNAL_HALT)
 		stop_requested = 1;
 	if (supervisor.pid > 0 && (signo == SIGTERM || signo == SIGINT ||
 	    signo == SIGQUIT || signo == SIGPWR || signo == SIGNAL_HALT))
 		kill(supervisor.pid, SIGCONT);
-}
-
-/* The supervisor's last word, if it said one. */
-static int
-read_done(struct init_record *done)
-{
-	struct init_record record;
-	int found = 0;
-
-	while (recv(channel[0], &record, sizeof(record), MSG_DONTWAIT) ==
-	    sizeof(record))
-		if (record.type == INIT_DONE) {
-			*done = record;
-			found = 1;
-		}
-	return found;
 }
 
 /* Everything is ended and the supervisor begins as in a new container. */
@@ -320,12 +246,10 @@ start_afresh(void)
 {
 	say("The supervisor has failed 3 times in a minute; "
 	    "stopping everything and starting afresh", -1, "");
+	/* Before the sweep, so that the next supervisor is told of a stop. */
+	channel_make();
 	sweep(FRESH_GRACE_MS);
 	make_table();
-	memset(&unsent_exit, 0, sizeof(unsent_exit));
-	close(channel[0]);
-	close(channel[1]);
-	make_channel();
 	memset(supervisor.broken_ms, 0, sizeof(supervisor.broken_ms));
 	supervisor.is_fresh = 1;
 }
@@ -375,7 +299,7 @@ supervisor_ended(int status)
 
 	supervisor.pid = 0;
 	supervisor.has_died = 1;
-	if (read_done(&done) && WIFEXITED(status)) {
+	if (channel_read_done(&done) && WIFEXITED(status)) {
 		if (done.grace_ms != INIT_NO_SWEEP)
 			sweep(done.grace_ms);
 		_exit(done.status);
@@ -407,14 +331,11 @@ child_ended(pid_t pid, int status)
 		supervisor_ended(status);
 		return;
 	}
-	unsent_exit = (struct init_record){
-		.type = INIT_EXITED, .pid = pid, .status = status
-	};
 	if (!supervisor.has_died && supervisor.pid > 0 && waitpid(
 	    supervisor.pid, &supervisor_status, WNOHANG) == supervisor.pid)
 		supervisor_ended(supervisor_status);
-	if (!supervisor.has_died || send_record(&unsent_exit) == 0)
-		unsent_exit.type = 0;
+	if (supervisor.has_died)
+		channel_send_exit(pid, status);
 }
 
 /*
@@ -428,11 +349,9 @@ reap(void)
 	int status;
 	pid_t pid;
 
-	if (unsent_exit.type != 0 && send_record(&unsent_exit) == 0)
-		unsent_exit.type = 0;
-	send_signals();
+	channel_flush();
 	for (;;) {
-		if (unsent_exit.type == 0)
+		if (!channel_has_exit())
 			pid = waitpid(-1, &status, WNOHANG);
 		else if (supervisor.pid > 0)
 			pid = waitpid(supervisor.pid, &status, WNOHANG);
@@ -455,14 +374,14 @@ main(int argc, char **argv, char **envp)
 	set_descriptors();
 	open_signals();
 	make_table();
-	make_channel();
+	channel_make();
 	become_reaper();
 	drop_capabilities();
 	for (;;) {
 		if (supervisor.pid == 0 && now_ms() >= supervisor.due_ms)
 			start_supervisor(argv, envp);
-		signo = wait_signal(supervisor.pid == 0 ? supervisor.due_ms : 0,
-		    unsent_exit.type != 0 || unsent_signals != 0);
+		signo = wait_signal(supervisor.pid == 0 ?
+		    supervisor.due_ms : 0);
 		if (signo != 0 && signo != SIGCHLD)
 			forward_signal(signo);
 		reap();

@@ -126,9 +126,9 @@ reap_until(int64_t deadline_ms)
 			return 1;
 		if (now_ms() >= deadline_ms)
 			return 0;
-		signo = wait_signal(deadline_ms, 0);
+		signo = wait_signal(deadline_ms);
 		if (signo != 0 && signo != SIGCHLD)
-			keep_signal(signo);
+			forward_signal(signo);
 		if (signo == SIGTERM || signo == SIGINT)
 			return 0;
 	}
