@@ -43,7 +43,7 @@ same_memory() {
 	wait_output '^a up'
 	local memory=$(status_field "$MY_INIT_PID" VmRSS)
 	: >"$(container_file /tmp/start)"
-	wait_output '^orphans done$'
+	wait_for --within 50 "the orphans" _has_line '^orphans done$'
 	wait_for --within 2 "no zombies" no_zombies
 	same_memory "$memory"
 	: >"$(container_file /tmp/go)"
