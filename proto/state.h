@@ -6,7 +6,7 @@
  * here first and acted on afterwards, so that the next supervisor goes on where
  * the last one was killed.  What can be read again from files is not in it.
  *
- * Two rules make a kill -9 at any instruction harmless:
+ * These rules make a kill -9 at any instruction harmless:
  *
  * - Who starts a process puts a ticket (a negative number, never used twice)
  *   into its pid field.  The child trades the ticket for its own pid before it
@@ -15,6 +15,9 @@
  *   late, beside a second one.
  * - An end is written here before the process is reaped.  A pid in the table is
  *   therefore never a pid that the kernel could have given to a stranger.
+ *
+ * - What has been decided is written before it is done, in one store, and the
+ *   next supervisor does it if this one could not.
  *
  * Readers other than the supervisor use the sequence number: odd while a slot
  * is being changed.  Times are CLOCK_MONOTONIC milliseconds; 0 is "none".
@@ -81,10 +84,16 @@ struct state_process {
 struct state_slot {
 	char		name[STATE_NAME_MAX + 1];	/* "" is a free slot */
 	_Atomic uint32_t sequence;
-	uint8_t		state;		/* enum service_state */
-	uint8_t		want;		/* enum service_want */
-	uint8_t		sent;		/* signal last sent to stop it */
-	uint8_t		flags;		/* SLOT_ bits */
+	union {
+		struct {
+			uint8_t	state;	/* enum service_state */
+			uint8_t	want;	/* enum service_want */
+			uint8_t	sent;	/* signal last sent to stop it */
+			uint8_t	flags;	/* SLOT_ bits */
+		};
+		/* The four in one store: none is ever seen without the others. */
+		_Atomic uint32_t condition;
+	};
 	_Atomic int32_t	pid;		/* of run or finish; 0, or a ticket */
 	int32_t		group;		/* process group run left behind, or 0 */
 	int32_t		exit_status;	/* wait status of the last run */

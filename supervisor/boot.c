@@ -53,12 +53,12 @@ boot_resume(void)
 	    table->header.flags & STATE_EXPORTED);
 }
 
+/* The shutdown says which script it was, and how it failed. */
 static bool
 fail(int status)
 {
-	if (script_report(status))
+	if (status == 0)
 		return false;
-	script_finish();
 	shutdown_begin(status_code(status));
 	return true;
 }
@@ -76,7 +76,7 @@ step_key(void)
 		script_finish();
 	} else if (options.insecure_key) {
 		if (access(ENABLE_INSECURE_KEY, X_OK) == 0) {
-			script_begin(ENABLE_INSECURE_KEY, 0);
+			script_begin(ENABLE_INSECURE_KEY);
 			return true;
 		}
 		log_warn("Cannot enable the insecure key: "
@@ -102,7 +102,7 @@ step_scripts(void)
 	}
 	while (script_next(options.startup_directory, path, sizeof(path)))
 		if (script_can_run(path)) {
-			script_begin(path, 0);
+			script_begin(path);
 			return true;
 		}
 	set_phase(PHASE_RC_LOCAL);
@@ -120,7 +120,7 @@ step_rc_local(void)
 		import_again();
 		script_finish();
 	} else if (access(RC_LOCAL, F_OK) == 0 && script_can_run(RC_LOCAL)) {
-		script_begin(RC_LOCAL, 0);
+		script_begin(RC_LOCAL);
 		return true;
 	}
 	set_phase(PHASE_RUNNING);

@@ -57,8 +57,9 @@ report_start(void)
 	log_info("Running %s...", line);
 }
 
-static void
-done(void)
+/* Says how the main command ended. */
+void
+command_report(void)
 {
 	int status = table->header.command.status;
 
@@ -68,6 +69,13 @@ done(void)
 	else
 		log_info("%s exited with exit code %d.", command.name,
 		    WEXITSTATUS(status));
+}
+
+static void
+done(void)
+{
+	int status = table->header.command.status;
+
 	if (table->header.phase <= PHASE_RUNNING)
 		shutdown_begin(status_code(status));
 	else
@@ -95,7 +103,7 @@ command_start(void)
 	report_start();
 	if (program.path[0] == '\0')
 		program.search = false;
-	if ((error = task_start(&command, &program)) == 0)
+	if ((error = task_start(&command, &program, 0)) == 0)
 		return true;
 	report_failure(program.path, error);
 	return false;

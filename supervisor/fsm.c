@@ -102,7 +102,7 @@ step_stopping(enum service_want want, enum service_event event,
 		return run_ended(want, policy);
 	case EVENT_TIMER:
 		return (struct service_step){
-			SERVICE_STOPPING, ACTION_KILL, NO_TIMER
+			SERVICE_STOPPING, ACTION_KILL, KILL_PATIENCE_MS
 		};
 	case EVENT_START:
 	case EVENT_STOP:
@@ -125,7 +125,7 @@ step_finishing(enum service_want want, enum service_event event,
 		return all_ended(want, policy);
 	case EVENT_TIMER:
 		return (struct service_step){
-			SERVICE_FINISHING, ACTION_KILL, NO_TIMER
+			SERVICE_FINISHING, ACTION_KILL, KILL_PATIENCE_MS
 		};
 	case EVENT_STOP:
 		return (struct service_step){ SERVICE_FINISHING, ACTION_NONE,

@@ -16,6 +16,7 @@
 #define QUICK_DEATH_MS		1000	/* a run this short was no success */
 #define QUICK_DEATHS_MAX	5	/* in a row, before starts get rarer */
 #define BACKOFF_MAX_MS		30000
+#define KILL_PATIENCE_MS	5000	/* for the kernel, after a KILL */
 
 enum service_event {
 	EVENT_START = 1,	/* somebody wants it up */

@@ -104,7 +104,11 @@ adoption_check_cb(int fd, short what, void *argument)
 	(void)fd;
 	(void)what;
 	(void)argument;
-	reap_check_adopted();
+	/* What has not been read yet may be the very ends that are missed. */
+	if (signal_is_pending())
+		timer_arm(&adoption_check, now_ms() + ADOPTION_CHECK_MS);
+	else
+		reap_check_adopted();
 }
 
 int

@@ -99,14 +99,18 @@ run_force(struct service *service)
 	pid_t pid = atomic_load(&slot->pid);
 
 	if (pid > 0) {
-		log_warn("%s%s (PID %d) did not shut down in time. "
-		    "Forcing it to exit.", escape(slot->name),
-		    slot->state == SERVICE_FINISHING ? "/finish" : "", pid);
+		if (slot->sent != SIGKILL)
+			log_warn("%s%s (PID %d) did not shut down in time. "
+			    "Forcing it to exit.", escape(slot->name),
+			    slot->state == SERVICE_FINISHING ? "/finish" : "",
+			    pid);
 		kill(-pid, SIGKILL);
 		run_signal(service, SIGKILL);
 	} else if (service->group != NULL) {
-		log_warn("What %s left behind did not shut down in time. "
-		    "Forcing it to exit.", escape(slot->name));
+		if (slot->sent != SIGKILL)
+			log_warn("What %s left behind did not shut down in "
+			    "time. Forcing it to exit.", escape(slot->name));
+		slot->sent = SIGKILL;
 		group_kill(service->group);
 	}
 }

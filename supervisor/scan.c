@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,19 +44,19 @@ is_service(int directory, const struct dirent *entry)
 	return S_ISDIR(st.st_mode);
 }
 
-static void
-start_unless_down(int directory, struct service *service)
+static enum service_want
+wanted(int directory, const char *name)
 {
-	char down[STATE_NAME_MAX + sizeof("/down")];
+	char down[NAME_MAX + sizeof("/down")];
 
-	snprintf(down, sizeof(down), "%s/down", service_slot(service)->name);
-	if (faccessat(directory, down, F_OK, 0) == -1)
-		service_want(service, WANT_UP);
+	snprintf(down, sizeof(down), "%s/down", name);
+	return faccessat(directory, down, F_OK, 0) == -1 ? WANT_UP : WANT_DOWN;
 }
 
 static void
 add(int directory, const char *name)
 {
+	enum service_want want;
 	struct service *service;
 
 	if (strlen(name) > STATE_NAME_MAX) {
@@ -63,12 +64,13 @@ add(int directory, const char *name)
 		    "supervised (rename it)", escape(name), STATE_NAME_MAX);
 		return;
 	}
-	if ((service = service_add(name)) == NULL) {
+	want = wanted(directory, name);
+	if ((service = service_add(name, want)) == NULL) {
 		log_warn("%s: there are %d services already; it is not "
 		    "supervised", escape(name), STATE_SLOTS);
 		return;
 	}
-	start_unless_down(directory, service);
+	service_want(service, want, false);
 }
 
 /* Its directory is there, for the first time, still or again. */
@@ -76,17 +78,13 @@ static struct service *
 see(int directory, const char *name)
 {
 	struct service *service = index_find(name);
-	struct state_slot *slot;
 
 	if (service == NULL) {
 		add(directory, name);
 		return index_find(name);
 	}
-	slot = service_slot(service);
-	if (slot->flags & SLOT_REMOVED) {
-		slot->flags &= (uint8_t)~SLOT_REMOVED;
-		start_unless_down(directory, service);
-	}
+	if (service_slot(service)->flags & SLOT_REMOVED)
+		service_want(service, wanted(directory, name), false);
 	return service;
 }
 
@@ -94,12 +92,8 @@ see(int directory, const char *name)
 static void
 lose(struct service *service)
 {
-	struct state_slot *slot = service_slot(service);
-
-	if (slot->flags & SLOT_REMOVED)
-		return;
-	slot->flags |= SLOT_REMOVED;
-	service_want(service, WANT_DOWN);
+	if (!(service_slot(service)->flags & SLOT_REMOVED))
+		service_want(service, WANT_DOWN, true);
 }
 
 static void

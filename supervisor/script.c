@@ -103,8 +103,21 @@ set_name(const char *path)
 	    (int)sizeof(script.name) - 1, escape(path));
 }
 
+/*
+ * What a shutdown waits for has a limit, which is time for something even where
+ * services are given none.  A startup script may take as long as it likes.
+ */
+static int64_t
+limit_ms(void)
+{
+	if (table->header.phase <= PHASE_RUNNING)
+		return 0;
+	return options.stop_grace_ms > 0 ? options.stop_grace_ms :
+	    FINISH_GRACE_MS;
+}
+
 static void
-start(int64_t limit_ms)
+start(void)
 {
 	const char *path = path_now();
 	char *argv[] = { (char *)(uintptr_t)path, NULL };
@@ -118,15 +131,12 @@ start(int64_t limit_ms)
 		log_info("Installing insecure SSH key for user root");
 	else
 		log_info("Running %s...", escape(path));
-	if ((error = task_start(&script, &program)) != 0)
+	if ((error = task_start(&script, &program, limit_ms())) != 0)
 		log_warn("%s", explain_exec(path, error));
-	else if (limit_ms > 0)
-		task_limit(&script, limit_ms);
 }
 
-/* Begins a script; limit_ms, if not 0, is the time it may take. */
 void
-script_begin(const char *path, int64_t limit_ms)
+script_begin(const char *path)
 {
 	struct state_header *header = &table->header;
 	uint32_t i = !SCRIPT_INDEX(atomic_load(&header->script_stage));
@@ -135,7 +145,7 @@ script_begin(const char *path, int64_t limit_ms)
 	    path);
 	header->script.ended = 0;
 	atomic_store(&header->script_stage, i << 1 | SCRIPT_UNDER_WAY);
-	start(limit_ms);
+	start();
 }
 
 /* Has a script begun whose end has not been dealt with? */
@@ -211,5 +221,5 @@ script_resume(void)
 	task_resume(&script);
 	/* It was decided on and had not begun. */
 	if (!task_is_busy(&script) && !record->ended)
-		start(0);
+		start();
 }

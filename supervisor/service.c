@@ -48,24 +48,28 @@ services_active(void)
 	return active;
 }
 
-/* The only place that assigns a state. */
+/*
+ * The only place that assigns a state.  The deadline comes first: a supervisor
+ * that finds it beside the old state does what is due (services_resume).
+ */
 static void
 set_state(struct service *service, const struct service_step *step)
 {
-	struct state_slot *slot = service_slot(service);
+	struct state_slot *slot = service_slot(service), next;
 	bool was_down = slot->state == SERVICE_DOWN;
 
 	table_change(&slot->sequence);
+	atomic_store(&next.condition, atomic_load(&slot->condition));
+	next.state = (uint8_t)step->state;
 	if (step->state != slot->state) {
 		slot->since_ms = now_ms();
-		slot->flags &= (uint8_t)~SLOT_ENDED;
-		slot->sent = 0;
+		next.flags &= (uint8_t)~SLOT_ENDED;
+		next.sent = 0;
 	}
 	if (step->delay_ms != KEEP_TIMER)
 		slot->deadline_ms = step->delay_ms == NO_TIMER ? 0 :
 		    now_ms() + step->delay_ms;
-	atomic_signal_fence(memory_order_seq_cst);
-	slot->state = (uint8_t)step->state;
+	atomic_store(&slot->condition, atomic_load(&next.condition));
 	table_changed(&slot->sequence);
 	if (was_down != (step->state == SERVICE_DOWN))
 		active += was_down ? 1 : -1u;
@@ -270,9 +274,12 @@ prepare(struct service *service)
 	index_insert(service);
 }
 
-/* A slot for a service of that name, down and unwanted; NULL if there is none. */
+/*
+ * A slot for a service of that name, down as yet; NULL if there is none.  Started
+ * by service_want; if this supervisor does not get there, by the next.
+ */
 struct service *
-service_add(const char *name)
+service_add(const char *name, enum service_want want)
 {
 	struct state_header *header = &table->header;
 	struct state_slot *slot;
@@ -285,10 +292,10 @@ service_add(const char *name)
 		return NULL;
 	slot = &table->slots[i];
 	table_change(&slot->sequence);
-	memset(&slot->state, 0,
-	    sizeof(*slot) - offsetof(struct state_slot, state));
+	memset(&slot->condition, 0,
+	    sizeof(*slot) - offsetof(struct state_slot, condition));
 	slot->state = SERVICE_DOWN;
-	slot->want = WANT_DOWN;
+	slot->want = (uint8_t)want;
 	slot->since_ms = now_ms();
 	if (i == header->slots_used)
 		header->slots_used++;
@@ -313,14 +320,22 @@ service_remove(struct service *service)
 	table_changed(&slot->sequence);
 }
 
-/* Makes it so that a service comes up, or goes down, and stays so. */
+/*
+ * Makes it so that a service comes up, or goes down, and stays so.  Removed: its
+ * directory is gone, and once it is down so is the service.
+ */
 void
-service_want(struct service *service, enum service_want want)
+service_want(struct service *service, enum service_want want, bool removed)
 {
-	struct state_slot *slot = service_slot(service);
+	struct state_slot *slot = service_slot(service), next;
 
 	table_change(&slot->sequence);
-	slot->want = (uint8_t)want;
+	atomic_store(&next.condition, atomic_load(&slot->condition));
+	next.want = (uint8_t)want;
+	next.flags &= (uint8_t)~SLOT_REMOVED;
+	if (removed)
+		next.flags |= SLOT_REMOVED;
+	atomic_store(&slot->condition, atomic_load(&next.condition));
 	table_changed(&slot->sequence);
 	service_event(service, want == WANT_UP ? EVENT_START : EVENT_STOP);
 }
@@ -333,7 +348,8 @@ services_stop(void)
 
 	for (service = service_next(NULL); service != NULL;
 	    service = service_next(service))
-		service_want(service, WANT_DOWN);
+		service_want(service, WANT_DOWN,
+		    service_slot(service)->flags & SLOT_REMOVED);
 }
 
 /* Ends the time that services were given to end in. */
@@ -348,29 +364,47 @@ services_hurry(void)
 			service_event(service, EVENT_TIMER);
 }
 
+/* What has been decided and not done, or has ended and not been seen to. */
 static void
 resume(struct service *service)
 {
 	struct state_slot *slot = service_slot(service);
+	bool runs = service->process.pid != 0;
 
-	timer_arm(&service->timer, slot->deadline_ms);
 	run_hold_directory(service);
+	timer_arm(&service->timer, slot->deadline_ms);
 	if (slot->flags & SLOT_ENDED) {
 		ended_cb(&service->process);
-	} else if (slot->state == SERVICE_STARTING) {
-		if (service->process.pid != 0)
+		return;
+	}
+	switch ((enum service_state)slot->state) {
+	case SERVICE_STARTING:
+		if (runs)
 			service_event(service, EVENT_STARTED);
 		else
 			start(service);
-	} else if (slot->state == SERVICE_FINISHING) {
-		if (service->process.pid == 0)
+		break;
+	case SERVICE_FINISHING:
+		if (!runs)
 			finish(service);
-	} else if (slot->state == SERVICE_STOPPING && slot->sent == 0) {
-		act(service, ACTION_STOP);
-	} else if (slot->state == SERVICE_DOWN &&
-	    (slot->flags & SLOT_REMOVED)) {
-		service_remove(service);
+		break;
+	case SERVICE_STOPPING:
+		if (slot->sent == 0)
+			act(service, ACTION_STOP);
+		break;
+	case SERVICE_BACKOFF:
+		if (slot->deadline_ms == 0)
+			service_event(service, EVENT_TIMER);
+		break;
+	case SERVICE_DOWN:
+	case SERVICE_UP:
+		break;
 	}
+	/* Somebody wanted it, and was killed before it could say so. */
+	if (slot->state == SERVICE_DOWN && slot->want == WANT_UP)
+		service_event(service, EVENT_START);
+	else if (slot->want == WANT_DOWN)
+		service_event(service, EVENT_STOP);
 }
 
 /*
@@ -391,6 +425,8 @@ services_resume(void)
 		prepare(service);
 		active += slot->state != SERVICE_DOWN;
 		table_recover_pid(&slot->pid);
+		if (slot->flags & SLOT_ENDED)
+			atomic_store(&slot->pid, 0);
 		if ((pid = atomic_load(&slot->pid)) > 0)
 			process_watch(&service->process, pid,
 			    slot->state == SERVICE_FINISHING ? slot->since_ms :

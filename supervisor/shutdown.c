@@ -62,14 +62,6 @@ wait_patiently(void)
 	timer_arm(&patience, now_ms() + limit_ms);
 }
 
-/* Scripts are given time even where services are given none. */
-static int64_t
-script_limit_ms(void)
-{
-	return options.stop_grace_ms > 0 ? options.stop_grace_ms :
-	    FINISH_GRACE_MS;
-}
-
 /* The next script of a directory; false: there is none left. */
 static bool
 step_scripts(const char *directory)
@@ -86,7 +78,7 @@ step_scripts(const char *directory)
 		return false;
 	while (script_next(directory, path, sizeof(path)))
 		if (script_can_run(path)) {
-			script_begin(path, script_limit_ms());
+			script_begin(path);
 			return true;
 		}
 	return false;
@@ -116,9 +108,11 @@ step_stop_command(void)
 		command_stop();
 		return false;
 	}
-	if (command_is_over())
+	if (command_is_over()) {
+		command_report();
 		table->header.exit_code =
 		    status_code(table->header.command.status);
+	}
 	set_phase(PHASE_PRE_SHUTDOWN);
 	return true;
 }

@@ -168,6 +168,16 @@ signal_resume(void)
 		stop(table->header.stop_signal);
 }
 
+/* Is there a record in the channel that has not been read? */
+bool
+signal_is_pending(void)
+{
+	struct init_record record;
+
+	return recv(INIT_CHANNEL_FD, &record, sizeof(record),
+	    MSG_DONTWAIT | MSG_PEEK) > 0;
+}
+
 void
 signal_open(void)
 {

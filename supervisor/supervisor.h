@@ -34,7 +34,6 @@
 #define STOP_GRACE_MS		30000	/* KILL_PROCESS_TIMEOUT */
 #define SWEEP_GRACE_MS		30000	/* KILL_ALL_PROCESSES_TIMEOUT */
 #define FINISH_GRACE_MS		5000	/* at least this for finish at a stop */
-#define KILL_PATIENCE_MS	5000	/* for the kernel, after a KILL */
 
 /* main.c */
 extern struct event_base *base;
@@ -149,7 +148,7 @@ struct task {
 	void		(*done)(void);	/* it and its group are over */
 };
 void	task_init(struct task *, struct state_process *);
-int	task_start(struct task *, struct spawn *);
+int	task_start(struct task *, struct spawn *, int64_t limit_ms);
 bool	task_is_busy(const struct task *);
 void	task_stop(struct task *);
 void	task_limit(struct task *, int64_t limit_ms);
@@ -168,9 +167,9 @@ struct service {
 struct state_slot *service_slot(const struct service *);
 struct service *service_next(const struct service *);
 struct service *service_at(unsigned);
-struct service *service_add(const char *name);
+struct service *service_add(const char *name, enum service_want);
 void	service_remove(struct service *);
-void	service_want(struct service *, enum service_want);
+void	service_want(struct service *, enum service_want, bool removed);
 unsigned services_active(void);
 void	services_stop(void);
 void	services_hurry(void);
@@ -198,7 +197,7 @@ void	scan_services(void);
 /* script.c: scripts, one after the other. */
 bool	script_next(const char *directory, char *path, size_t size);
 bool	script_can_run(const char *path);
-void	script_begin(const char *path, int64_t limit_ms);
+void	script_begin(const char *path);
 bool	script_under_way(void);
 bool	script_is_stuck(void);
 bool	script_ended(int *status);
@@ -212,6 +211,7 @@ void	script_resume(void);
 bool	command_start(void);
 bool	command_runs(void);
 bool	command_is_over(void);
+void	command_report(void);
 void	command_stop(void);
 void	command_hurry(void);
 void	command_forward(int signo);
@@ -229,5 +229,6 @@ void	shutdown_hurry(void);
 /* signal.c */
 void	signal_open(void);
 void	signal_resume(void);
+bool	signal_is_pending(void);
 
 #endif

@@ -82,6 +82,8 @@ timer_cb(int fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
+	if (task->record->deadline_ms == 0)
+		return;
 	if (now_ms() < task->record->deadline_ms)
 		timer_arm(&task->timer, task->record->deadline_ms);
 	else
@@ -101,11 +103,11 @@ task_init(struct task *task, struct state_process *record)
 }
 
 /*
- * Starts a task.  Returns 0, and done() is called later; or an errno, and the
+ * Starts a task; limit_ms, if not 0, is the time it may take.  Returns 0, and done() is called later; or an errno, and the
  * task has already ended with the exit code a shell would give.
  */
 int
-task_start(struct task *task, struct spawn *program)
+task_start(struct task *task, struct spawn *program, int64_t limit_ms)
 {
 	struct state_process *record = task->record;
 	int error;
@@ -113,13 +115,15 @@ task_start(struct task *task, struct spawn *program)
 	table_change(&table->header.sequence);
 	record->ended = 0;
 	record->stopping = 0;
-	record->deadline_ms = 0;
 	record->started_ms = now_ms();
+	record->deadline_ms = limit_ms == 0 ? 0 :
+	    record->started_ms + limit_ms;
 	table_changed(&table->header.sequence);
 	program->pid = &record->pid;
 	if ((error = spawn(program)) == 0) {
 		process_watch(&task->process, atomic_load(&record->pid),
 		    record->started_ms, false);
+		timer_arm(&task->timer, record->deadline_ms);
 		return 0;
 	}
 	take_terminal_back();
@@ -178,6 +182,8 @@ task_resume(struct task *task)
 	pid_t pid;
 
 	table_recover_pid(&record->pid);
+	if (record->ended)
+		atomic_store(&record->pid, 0);
 	if ((pid = atomic_load(&record->pid)) <= 0)
 		return;
 	process_watch(&task->process, pid, record->started_ms, true);

@@ -119,7 +119,7 @@ stopping_ends_the_group_then_finishes(void **state)
 		{ SERVICE_STOPPING, WANT_UP, EVENT_GROUP_GONE, &plain,
 		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
 		{ SERVICE_STOPPING, WANT_DOWN, EVENT_TIMER, &plain,
-		    { SERVICE_STOPPING, ACTION_KILL, NO_TIMER } },
+		    { SERVICE_STOPPING, ACTION_KILL, KILL_PATIENCE_MS } },
 		/* Asked again, or to start, while it ends: it ends first. */
 		{ SERVICE_STOPPING, WANT_DOWN, EVENT_STOP, &plain,
 		    { SERVICE_STOPPING, ACTION_NONE, KEEP_TIMER } },
@@ -140,7 +140,7 @@ finishing_is_awaited_but_not_for_ever(void **state)
 		{ SERVICE_FINISHING, WANT_DOWN, EVENT_FINISHED, &with_finish,
 		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
 		{ SERVICE_FINISHING, WANT_UP, EVENT_TIMER, &with_finish,
-		    { SERVICE_FINISHING, ACTION_KILL, NO_TIMER } },
+		    { SERVICE_FINISHING, ACTION_KILL, KILL_PATIENCE_MS } },
 		{ SERVICE_FINISHING, WANT_DOWN, EVENT_STOP, &with_finish,
 		    { SERVICE_FINISHING, ACTION_NONE, FINISH_MS } },
 		{ SERVICE_FINISHING, WANT_UP, EVENT_START, &with_finish,
