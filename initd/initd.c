@@ -145,6 +145,15 @@ become_reaper(void)
 		    errno, "");
 }
 
+/* A PIPE of our own is about stderr, and nobody else's business. */
+static int
+number_of(const struct signalfd_siginfo *info)
+{
+	if (info->ssi_signo == SIGPIPE && (pid_t)info->ssi_pid == getpid())
+		return 0;
+	return (int)info->ssi_signo;
+}
+
 /*
  * Waits for a signal until the deadline (0: none), or for room in the channel,
  * and returns its number; 0 if something else ended the wait.
@@ -160,12 +169,12 @@ wait_signal(int64_t deadline_ms)
 	int64_t timeout_ms = -1;
 
 	if (read(signals, &info, sizeof(info)) == sizeof(info))
-		return (int)info.ssi_signo;
+		return number_of(&info);
 	if (deadline_ms != 0 && (timeout_ms = deadline_ms - now_ms()) < 0)
 		timeout_ms = 0;
 	if (poll(fds, 2, (int)timeout_ms) > 0 &&
 	    read(signals, &info, sizeof(info)) == sizeof(info))
-		return (int)info.ssi_signo;
+		return number_of(&info);
 	return 0;
 }
 

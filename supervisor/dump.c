@@ -427,8 +427,11 @@ dump_json(const char *path, char **envp)
 		length = strcspn(*envp, "=");
 		name = as_utf8(*envp, length);
 		value = as_utf8(*envp + length + 1, strlen(*envp + length + 1));
-		json_object_object_add(object, name,
-		    json_object_new_string(value));
+		/* As for the shells, a name that was changed hides none. */
+		if (strncmp(name, *envp, strlen(name)) == 0 ||
+		    !json_object_object_get_ex(object, name, NULL))
+			json_object_object_add(object, name,
+			    json_object_new_string(value));
 		free(name);
 		free(value);
 	}

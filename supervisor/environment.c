@@ -376,10 +376,12 @@ environment_import(const char *directory, bool again, bool exported)
 	DIR *stream = opendir(directory);
 	char **names = NULL;
 	size_t number = 0;
+	bool is_read;
 
 	if (stream != NULL)
 		names = read_names(stream, &number);
-	if (names == NULL) {
+	is_read = names != NULL;
+	if (!is_read) {
 		complain_of_directory(directory, errno);
 	} else {
 		if (again && exported)
@@ -389,5 +391,5 @@ environment_import(const char *directory, bool again, bool exported)
 	}
 	if (stream != NULL)
 		closedir(stream);
-	return names != NULL;
+	return is_read;
 }

@@ -18,7 +18,9 @@
 #define CHANGES	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | \
 		    IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
-static struct event	changed;
+#define WATCH_DELAY_MS	1000
+
+static struct event	changed, delay;
 static int		notify = -1;
 static int		watch = -1;	/* on SERVICE_DIRECTORY */
 static int		parent_watch = -1;	/* while that is missing */
@@ -196,9 +198,8 @@ changed_cb(int fd, short what, void *argument)
 	scan_services();
 }
 
-/* Starts the services, and from now on those that appear. */
-void
-scan_start(void)
+static void
+watch_start(void)
 {
 	notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (notify != -1) {
@@ -210,15 +211,48 @@ scan_start(void)
 	if (notify == -1 || (watch == -1 && parent_watch == -1))
 		log_warn("Cannot watch " SERVICE_DIRECTORY ": %s; send HUP to "
 		    "my_init after a change", strerror(errno));
+}
+
+static void
+delay_cb(int fd, short what, void *argument)
+{
+	(void)fd;
+	(void)what;
+	(void)argument;
+	watch_start();
 	scan_services();
 }
 
+/*
+ * Starts the services, and from now on those that appear.  To give up a watch
+ * costs the kernel some milliseconds (it waits for all readers of the list of
+ * watches), which is more than all else a short main command's container does: so
+ * beside a main command the watch begins a second later.
+ */
+void
+scan_start(void)
+{
+	if (options.command == NULL) {
+		watch_start();
+	} else {
+		evtimer_assign(&delay, base, delay_cb, NULL);
+		timer_arm(&delay, now_ms() + WATCH_DELAY_MS);
+	}
+	scan_services();
+}
+
+/* Called early in a shutdown, for the same reason. */
 void
 scan_end(void)
 {
+	if (event_initialized(&delay))
+		evtimer_del(&delay);
 	if (notify == -1)
 		return;
 	event_del(&changed);
-	close(notify);
-	notify = -1;
+	if (watch != -1)
+		inotify_rm_watch(notify, watch);
+	if (parent_watch != -1)
+		inotify_rm_watch(notify, parent_watch);
+	notify = watch = parent_watch = -1;
 }

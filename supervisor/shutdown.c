@@ -126,7 +126,6 @@ step_stop_services(void)
 		begun = true;
 		log_info("Shutting down runit daemon (PID %d)...",
 		    (int)getpid());
-		scan_end();
 		services_stop();
 		return table->header.phase == PHASE_STOP_SERVICES;
 	}
@@ -158,6 +157,7 @@ shutdown_begin(int code)
 
 	if (header->phase > PHASE_RUNNING)
 		return;
+	scan_end();
 	header->exit_code = code;
 	set_phase(header->phase < PHASE_RUNNING ? PHASE_STOP_SCRIPT :
 	    PHASE_STOP_COMMAND);

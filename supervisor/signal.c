@@ -80,7 +80,6 @@ handle(int signo)
 		return;
 	case SIGTTIN:
 	case SIGTTOU:
-	case SIGPIPE:
 	case SIGSEGV:
 	case SIGBUS:
 	case SIGILL:
@@ -104,9 +103,12 @@ signals_cb(int fd, short what, void *argument)
 
 	(void)what;
 	(void)argument;
-	/* A CONT that was not sent to my_init is meant for us: it woke us. */
+	/*
+	 * What was not sent to my_init is about us: a CONT has woken us, and a
+	 * PIPE says that nobody reads our messages.
+	 */
 	while (read(fd, &info, sizeof(info)) == sizeof(info))
-		if (info.ssi_signo != SIGCONT)
+		if (info.ssi_signo != SIGCONT && info.ssi_signo != SIGPIPE)
 			handle((int)info.ssi_signo);
 }
 

@@ -204,12 +204,21 @@ static void
 links_and_fifos_are_replaced_not_followed(void **state)
 {
 	char *envp[] = { "LINK=x", "FIFO=x", NULL };
+	char *nothing[] = { "NOTHING=", NULL };
 
 	(void)state;
 	put(path(".target"), "untouched", 0600);
 	assert_int_equal(symlink(".target", path("LINK")), 0);
 	assert_int_equal(mkfifo(path("FIFO"), 0600), 0);
+	assert_int_equal(chmod(path("FIFO"), 0666), 0);
 	assert_true(dump_directory(directory, envp));
+	/* A link's mode, 0777, and a FIFO's are no file's. */
+	assert_int_equal(mode_of(path("LINK")), 0600);
+	assert_int_equal(mode_of(path("FIFO")), 0600);
+	/* A FIFO is as empty as the value, and yet not the same. */
+	assert_int_equal(mkfifo(path("NOTHING"), 0600), 0);
+	assert_true(dump_directory(directory, nothing));
+	assert_string_equal(contents(path("NOTHING"), NULL), "");
 	assert_string_equal(contents(path(".target"), NULL), "untouched");
 	assert_string_equal(contents(path("LINK"), NULL), "x");
 	assert_string_equal(contents(path("FIFO"), NULL), "x");
@@ -219,6 +228,28 @@ links_and_fifos_are_replaced_not_followed(void **state)
 	assert_string_equal(contents(path("passwd"), NULL), "untouched");
 	assert_string_equal(contents(path("sh"), NULL),
 	    "export LINK=x\nexport FIFO=x\n");
+	assert_int_equal(mode_of(path("sh")), 0600);
+}
+
+/* What a group could read that cannot be kept, another may not. */
+static void
+group_that_cannot_be_kept_lends_no_rights(void **state)
+{
+	char *envp[] = { "A=new", NULL };
+	bool complete;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	put(path("A"), "old", 0664);
+	assert_int_equal(chown(path("A"), 12, 34), 0);
+	assert_int_equal(chown(directory, 65534, 65534), 0);
+	assert_int_equal(seteuid(65534), 0);
+	complete = dump_directory(directory, envp);
+	assert_int_equal(seteuid(0), 0);
+	assert_true(complete);
+	assert_string_equal(contents(path("A"), NULL), "new");
+	assert_int_equal(mode_of(path("A")), 0600);
 }
 
 static void
@@ -241,7 +272,7 @@ leftover_of_a_killed_supervisor_is_no_obstacle(void **state)
 static void
 one_obstacle_stops_one_variable(void **state)
 {
-	char *envp[] = { "A=1", "B=2", "C=3", NULL };
+	char *envp[] = { "A=1", "B=2", "C=3", NULL }, *last[] = { "B=2", NULL };
 
 	(void)state;
 	assert_int_equal(mkdir(path("B"), 0700), 0);
@@ -250,6 +281,9 @@ one_obstacle_stops_one_variable(void **state)
 	assert_string_equal(contents(path("C"), NULL), "3");
 	assert_int_equal(said_count, 1);
 	assert_non_null(strstr(said, "/B"));
+	/* Nothing is left of the attempt, even if it is the last. */
+	assert_false(dump_directory(directory, last));
+	assert_int_equal(access(path("..new"), F_OK), -1);
 }
 
 /* Sourced silently, the file exports these bytes and nothing else. */
@@ -298,6 +332,7 @@ shells_read_the_same_values(void **state)
 	dump_sh(path("sh"), envp);
 	for (j = 0; j < SHELLS; j++)
 		assert_sourced(shells[j], envp);
+	assert_non_null(strstr(contents(path("sh"), NULL), "export V0=''\n"));
 	free(envp[i]);
 }
 
@@ -372,14 +407,17 @@ json_is_json(void **state)
 	char *envp[] = { "A=1", "HOME=/root", "a.b=\"q\" \\ / \n\x01",
 		"UTF8=\xe2\x82\xac", "LATIN1=a\xff" "b", "CUT=\xe2\x82",
 		"OVERLONG=\xc0\x80", "SURROGATE=\xed\xa0\x80",
-		"LARGE=\xf4\x90\x80\x80", "N\xff=name", NULL };
+		"LARGE=\xf4\x90\x80\x80", "N\xff=name", "N\xfe=later",
+		"M\xff=changed", "M\xef\xbf\xbd=real", "M\xfe=changed",
+		"OVERLONG3=\xe0\x80\xaf", "OVERLONG4=\xf0\x80\x80\xaf",
+		NULL };
 	struct json_object *object;
 
 	(void)state;
 	dump_json(path("json"), envp);
 	object = json_tokener_parse(contents(path("json"), NULL));
 	assert_non_null(object);
-	assert_int_equal(json_object_object_length(object), 10);
+	assert_int_equal(json_object_object_length(object), 13);
 	assert_json(object, "A", "1");
 	assert_json(object, "HOME", "/root");
 	assert_json(object, "a.b", "\"q\" \\ / \n\x01");
@@ -391,11 +429,17 @@ json_is_json(void **state)
 	    "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 	assert_json(object, "LARGE",
 	    "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+	assert_json(object, "OVERLONG3",
+	    "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+	assert_json(object, "OVERLONG4",
+	    "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+	/* A changed name hides neither another one nor a real one. */
 	assert_json(object, "N\xef\xbf\xbd", "name");
+	assert_json(object, "M\xef\xbf\xbd", "real");
 	json_object_put(object);
 }
 
-/* What a new process says whose directory is a mount; "" if none can be made. */
+/* What a new process says whose directory is a mount; "": there is none. */
 static const char *
 said_on_mount(const char *data, unsigned long flags)
 {
@@ -456,6 +500,7 @@ main(void)
 		TEST(what_is_right_already_is_left_alone),
 		TEST(import_gives_back_what_was_exported),
 		TEST(links_and_fifos_are_replaced_not_followed),
+		TEST(group_that_cannot_be_kept_lends_no_rights),
 		TEST(leftover_of_a_killed_supervisor_is_no_obstacle),
 		TEST(one_obstacle_stops_one_variable),
 		TEST(shells_read_the_same_values),

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -165,6 +166,8 @@ again_makes_it_what_the_directory_holds(void **state)
 static void
 what_cannot_be_a_file_survives(void **state)
 {
+	char name[NAME_MAX + 8];
+
 	(void)state;
 	take("HOME=/root", "a/b=slash");
 	take("SHELL=/bin/sh", "..x=dots");
@@ -176,6 +179,12 @@ what_cannot_be_a_file_survives(void **state)
 	assert_value("a/b", "slash");
 	assert_value("..x", "dots");
 	assert_null(environment_get("GONE"));
+	memset(name, 'n', NAME_MAX + 1);
+	strcpy(name + NAME_MAX + 1, "=long");
+	take(name, NULL);
+	environment_import(directory, true, true);
+	name[NAME_MAX + 1] = '\0';
+	assert_value(name, "long");
 	put("HOME", "/file");
 	environment_import(directory, true, true);
 	assert_value("HOME", "/file");
@@ -325,18 +334,29 @@ static void
 too_much_is_said_once_and_what_fits_is_kept(void **state)
 {
 	char name[32], *value = malloc(100000);
-	int i;
+	int i, round;
 
 	(void)state;
 	memset(value, 'x', 100000);
-	for (i = 10; i < 40; i++) {
-		snprintf(name, sizeof(name), "BIG%d", i);
-		put_bytes(name, value, 100000);
+	/* Twice: what is replaced or removed makes room again. */
+	for (round = 0; round < 2; round++) {
+		for (i = 10; i < 40; i++) {
+			snprintf(name, sizeof(name), "BIG%d", i);
+			put_bytes(name, value, 100000);
+		}
+		environment_import(directory, round > 0, true);
+		environment_import(directory, true, true);
+		assert_non_null(environment_get("BIG10"));
+		assert_non_null(environment_get("BIG24"));
+		assert_null(environment_get("BIG39"));
+		assert_int_equal(said_count, 1);
+		for (i = 10; i < 40; i++) {
+			snprintf(name, sizeof(name), "BIG%d", i);
+			assert_int_equal(unlink(path(name)), 0);
+		}
+		environment_import(directory, true, true);
+		assert_null(environment_get("BIG10"));
 	}
-	environment_import(directory, false, false);
-	assert_non_null(environment_get("BIG10"));
-	assert_null(environment_get("BIG39"));
-	assert_int_equal(said_count, 1);
 	free(value);
 }
 
@@ -344,7 +364,7 @@ too_much_is_said_once_and_what_fits_is_kept(void **state)
 static void
 too_many_are_said_once_and_those_before_are_kept(void **state)
 {
-	static char names[ENVIRONMENT_VARIABLES_MAX + 10][8];
+	static char names[ENVIRONMENT_VARIABLES_MAX + 10][16];
 	static char *envp[ENVIRONMENT_VARIABLES_MAX + 11];
 	int i;
 

@@ -140,6 +140,26 @@ not_executable(void **state)
 	assert_explained(words);
 }
 
+/* Root may execute what anyone may, so another tries. */
+static void
+not_executable_by_this_user(void **state)
+{
+	const char *text;
+	int error;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	put("#!/bin/sh\n", 10, 0700);
+	assert_int_equal(chmod(directory, 0755), 0);
+	assert_int_equal(seteuid(65534), 0);
+	error = error_of_execution();
+	text = explain_exec(path, error);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(error, EACCES);
+	assert_non_null(strstr(text, "may not be executed by uid 65534"));
+}
+
 static void
 interpreter_missing(void **state)
 {
@@ -319,6 +339,7 @@ lack_of_room(void **state)
 	assert_non_null(strstr(explain_exec(path, E2BIG), "too large"));
 	assert_non_null(strstr(explain_exec(path, EAGAIN), "limit"));
 	assert_non_null(strstr(explain_exec(path, ENOMEM), "limit"));
+	assert_non_null(strstr(explain_exec(path, EPERM), "security module"));
 	assert_non_null(strstr(explain_exec(path, EIO), strerror(EIO)));
 }
 
@@ -330,6 +351,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(missing), TEST(dangling_link), TEST(loop_of_links),
 		TEST(a_directory), TEST(a_fifo), TEST(not_executable),
+		TEST(not_executable_by_this_user),
 		TEST(interpreter_missing), TEST(interpreter_not_executable),
 		TEST(interpreter_is_no_program),
 		TEST(interpreter_line_too_long),
