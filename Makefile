@@ -6,7 +6,8 @@
 #   make test            install what the tests need, and run them
 #   make bench           measure it beside other inits
 #   make lint            check which folder includes and links what
-#   make STATIC=1        link the supervisor statically, too
+#   make STATIC=1        link the supervisor statically, too (the linker's
+#                        warnings are about functions that are not called)
 #   make SANITIZE=1      with AddressSanitizer and UBSan (supervisor, unit tests)
 
 VERSION	= 0.1.0
@@ -53,6 +54,7 @@ endif
 SUPERVISOR_LINK = -pie $(RELRO)
 SUPERVISOR_LIBS = -levent_core -ljson-c
 ifdef STATIC
+BUILD	= build-static
 SUPERVISOR_LINK = -static-pie $(RELRO)
 endif
 ifdef SANITIZE
