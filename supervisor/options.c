@@ -49,9 +49,9 @@ static const char help[] =
 static void __attribute__((noreturn))
 usage_error(const char *argument)
 {
-	fprintf(stderr, "%smy_init: error: unrecognized arguments: %s\n",
+	/* Not through stderr, which may be a pipe that nobody reads. */
+	dprintf(INIT_LOG_FD, "%smy_init: error: unrecognized arguments: %s\n",
 	    usage, escape(argument));
-	fflush(stderr);
 	leave(2, INIT_NO_SWEEP);
 }
 
