@@ -14,6 +14,7 @@ VERSION	= 0.1.0
 BUILD	= build
 DESTDIR	=
 SBINDIR	= /sbin
+BINDIR	= /usr/bin
 LIBDIR	= /usr/lib/my_init
 MANDIR	= /usr/share/man
 
@@ -43,12 +44,22 @@ OPTIMIZE = -O2 -g
 CPPFLAGS = -D_GNU_SOURCE -I. -Isupervisor
 CFLAGS	= -std=gnu17 $(OPTIMIZE) $(WARNINGS) $(HARDENING) \
 	-ffile-prefix-map=$(CURDIR)=.
+PATHS	= -DSUPERVISOR_PATH='"$(LIBDIR)/supervisor"' \
+	-DGATE_PATH='"$(LIBDIR)/gate"' -DEMPTY_DIRECTORY='"$(LIBDIR)/empty"'
 RELRO	= -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 
 ifeq ($(shell uname -m),aarch64)
 HARDENING := $(filter-out -fcf-protection,$(HARDENING)) \
 	-mbranch-protection=standard
 endif
+
+# The gate and initctl: static like PID 1, and for the same reasons.  msgpack-c's
+# object files ask libc for memory and no more, so they go with musl, too; what
+# musl has no headers of (the kernel's, msgpack's) comes from after its own.
+SMALL_LINK = $(INIT_LINK) $(RELRO)
+SMALL_CFLAGS = $(if $(MUSL),-idirafter /usr/include \
+	-idirafter /usr/include/$(shell uname -m)-linux-gnu)
+MSGPACK	= $(shell $(CC) -print-file-name=libmsgpackc.a)
 
 # The supervisor, and what is linked with it.
 SUPERVISOR_LINK = -pie $(RELRO)
@@ -66,12 +77,18 @@ endif
 
 INIT_OBJECTS = $(addprefix $(BUILD)/, initd/initd.o initd/channel.o \
 	initd/kernel.o initd/sweep.o)
-SUPERVISOR_OBJECTS = $(addprefix $(BUILD)/supervisor/, boot.o command.o dump.o \
-	environment.o explain.o fsm.o group.o index.o log.o main.o options.o \
-	reap.o run.o scan.o script.o service.o shutdown.o signal.o spawn.o table.o \
-	task.o)
-PROTO_OBJECTS = $(BUILD)/proto/names.o
-PROGRAMS = $(BUILD)/my_init $(BUILD)/supervisor.bin
+SUPERVISOR_OBJECTS = $(addprefix $(BUILD)/supervisor/, boot.o command.o \
+	control.o dump.o environment.o explain.o fsm.o gatekeeper.o group.o \
+	index.o key.o log.o main.o options.o reap.o run.o scan.o script.o \
+	service.o shutdown.o signal.o spawn.o table.o task.o want.o)
+PROTO_OBJECTS = $(BUILD)/proto/escape.o $(BUILD)/proto/names.o
+SMALL_PROTO_OBJECTS = $(addprefix $(BUILD)/small/proto/, escape.o names.o rpc.o)
+GATE_OBJECTS = $(addprefix $(BUILD)/small/supervisor/gate/, client.o gate.o \
+	operation.o outcome.o sandbox.o subscription.o translate.o view.o)
+CLIENT_OBJECTS = $(addprefix $(BUILD)/small/ctl/, client.o initctl.o json.o \
+	print.o report.o sv.o sv_service.o)
+PROGRAMS = $(BUILD)/my_init $(BUILD)/supervisor.bin $(BUILD)/gate \
+	$(BUILD)/initctl
 
 all: $(PROGRAMS)
 
@@ -82,31 +99,40 @@ $(BUILD)/supervisor.bin: $(SUPERVISOR_OBJECTS) $(PROTO_OBJECTS)
 	$(CC) $(CFLAGS) $(SANITIZER) $(SUPERVISOR_LINK) -o $@ \
 	    $(SUPERVISOR_OBJECTS) $(PROTO_OBJECTS) $(SUPERVISOR_LIBS)
 
+$(BUILD)/gate: $(GATE_OBJECTS) $(SMALL_PROTO_OBJECTS)
+	$(INIT_CC) $(CFLAGS) -o $@ $^ $(MSGPACK) $(SMALL_LINK)
+
+$(BUILD)/initctl: $(CLIENT_OBJECTS) $(SMALL_PROTO_OBJECTS)
+	$(INIT_CC) $(CFLAGS) -o $@ $^ $(MSGPACK) $(SMALL_LINK)
+
+$(BUILD)/small/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(INIT_CC) $(CPPFLAGS) $(PATHS) -DVERSION='"$(VERSION)"' $(CFLAGS) \
+	    $(SMALL_CFLAGS) -fPIE -MMD -c -o $@ $<
+
 # musl has no fortified functions, and its stack protector works.
 $(BUILD)/initd/%.o: initd/%.c Makefile
 	@mkdir -p $(@D)
-	$(INIT_CC) $(CPPFLAGS) -DSUPERVISOR_PATH='"$(LIBDIR)/supervisor"' \
-	    $(CFLAGS) -fPIE -MMD -c -o $@ $<
+	$(INIT_CC) $(CPPFLAGS) $(PATHS) $(CFLAGS) -fPIE -MMD -c -o $@ $<
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(FORTIFY) -DVERSION='"$(VERSION)"' $(CFLAGS) \
+	$(CC) $(CPPFLAGS) $(FORTIFY) $(PATHS) -DVERSION='"$(VERSION)"' $(CFLAGS) \
 	    $(SANITIZER) -fPIE -MMD -c -o $@ $<
 
 # --- unit tests: the file under test, and what it cannot do without ------------
 UNIT_TESTS = $(addprefix $(BUILD)/tests/unit/, test_dump test_environment \
 	test_explain test_fsm test_log test_table)
 
-FAKE_LOG = $(BUILD)/tests/unit/fake_log.o
+FAKE_LOG = $(BUILD)/tests/unit/fake_log.o $(PROTO_OBJECTS)
 $(BUILD)/tests/unit/test_dump: $(addprefix $(BUILD)/supervisor/, dump.o \
 	environment.o) $(FAKE_LOG)
 $(BUILD)/tests/unit/test_environment: $(BUILD)/supervisor/environment.o \
 	$(FAKE_LOG)
 $(BUILD)/tests/unit/test_explain: $(BUILD)/supervisor/explain.o $(FAKE_LOG)
 $(BUILD)/tests/unit/test_fsm: $(BUILD)/supervisor/fsm.o
-$(BUILD)/tests/unit/test_log: $(BUILD)/supervisor/log.o
-$(BUILD)/tests/unit/test_table: $(BUILD)/supervisor/table.o $(PROTO_OBJECTS) \
-	$(FAKE_LOG)
+$(BUILD)/tests/unit/test_log: $(BUILD)/supervisor/log.o $(PROTO_OBJECTS)
+$(BUILD)/tests/unit/test_table: $(BUILD)/supervisor/table.o $(FAKE_LOG)
 
 $(UNIT_TESTS): %: %.o
 	$(CC) $(CFLAGS) $(SANITIZER) -pie -o $@ $^ -lcmocka -ljson-c
@@ -117,10 +143,14 @@ $(BUILD)/tests/unit/%.o: WARNINGS += -Wno-write-strings
 unit-tests: $(UNIT_TESTS)
 
 install: all
-	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR) \
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
+	    $(DESTDIR)$(LIBDIR) $(DESTDIR)$(LIBDIR)/empty \
 	    $(DESTDIR)$(MANDIR)/man8
 	install -m 755 $(BUILD)/my_init $(DESTDIR)$(SBINDIR)/my_init
 	install -m 755 $(BUILD)/supervisor.bin $(DESTDIR)$(LIBDIR)/supervisor
+	install -m 755 $(BUILD)/gate $(DESTDIR)$(LIBDIR)/gate
+	install -m 755 $(BUILD)/initctl $(DESTDIR)$(SBINDIR)/initctl
+	ln -sf $(SBINDIR)/initctl $(DESTDIR)$(BINDIR)/sv
 	install -m 644 initd/my_init.8 $(DESTDIR)$(MANDIR)/man8/my_init.8
 
 # The jobs a newcomer starts with install what they need first, so they run make
@@ -148,7 +178,8 @@ clean:
 	rm -rf build build-sanitize build-static $(BUILD)
 
 -include $(INIT_OBJECTS:.o=.d) $(SUPERVISOR_OBJECTS:.o=.d) \
-	$(PROTO_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
+	$(GATE_OBJECTS:.o=.d) $(CLIENT_OBJECTS:.o=.d) \
+	$(SMALL_PROTO_OBJECTS:.o=.d) $(PROTO_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
 
 .PHONY: all install unit-tests demo test bench lint clean
 .DELETE_ON_ERROR:

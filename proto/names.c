@@ -1,4 +1,6 @@
 /* The words for what proto/state.h numbers, the same everywhere. */
+#include <signal.h>
+
 #include "proto/state.h"
 
 const char *const service_state_names[SERVICE_STATES] = {
@@ -10,6 +12,13 @@ const char *const service_state_names[SERVICE_STATES] = {
 	[SERVICE_FINISHING] = "finishing",
 };
 _Static_assert(SERVICE_FINISHING + 1 == SERVICE_STATES, "a state has no name");
+
+const char *const service_want_names[SERVICE_WANTS] = {
+	[WANT_DOWN] = "down",
+	[WANT_UP] = "up",
+	[WANT_ONCE] = "once",
+};
+_Static_assert(WANT_ONCE + 1 == SERVICE_WANTS, "a want has no name");
 
 const char *const phase_names[PHASES] = {
 	[PHASE_ENVIRONMENT] = "environment",
@@ -25,3 +34,14 @@ const char *const phase_names[PHASES] = {
 	[PHASE_DONE] = "done",
 };
 _Static_assert(PHASE_DONE + 1 == PHASES, "a phase has no name");
+
+#define NAME(signal)	[SIG##signal] = #signal
+const char *const signal_names[SIGNAL_NAMES] = {
+	NAME(HUP), NAME(INT), NAME(QUIT), NAME(ILL), NAME(TRAP), NAME(ABRT),
+	NAME(BUS), NAME(FPE), NAME(KILL), NAME(USR1), NAME(SEGV), NAME(USR2),
+	NAME(PIPE), NAME(ALRM), NAME(TERM), NAME(STKFLT), NAME(CHLD),
+	NAME(CONT), NAME(STOP), NAME(TSTP), NAME(TTIN), NAME(TTOU), NAME(URG),
+	NAME(XCPU), NAME(XFSZ), NAME(VTALRM), NAME(PROF), NAME(WINCH),
+	NAME(IO), NAME(PWR), NAME(SYS),
+};
+#undef NAME

@@ -31,7 +31,7 @@
 #include "proto/init.h"
 
 #define STATE_MAGIC	0x6d79696eu	/* "myin" */
-#define STATE_VERSION	1
+#define STATE_VERSION	2
 #define STATE_SLOTS	8192
 #define STATE_NAME_MAX	103		/* bytes of a service's name */
 #define STATE_PATH_MAX	255
@@ -52,7 +52,10 @@ extern const char *const service_state_names[SERVICE_STATES];
 enum service_want {
 	WANT_DOWN = 1,
 	WANT_UP = 2,
+	WANT_ONCE = 3,		/* up, until it ends */
 };
+#define SERVICE_WANTS	4	/* one past the last */
+extern const char *const service_want_names[SERVICE_WANTS];
 
 /* Where the container is between its start and its end. */
 enum phase {
@@ -70,6 +73,10 @@ enum phase {
 };
 #define PHASES	12
 extern const char *const phase_names[PHASES];
+
+/* Without "SIG"; NULL where there is none. */
+#define SIGNAL_NAMES	32
+extern const char *const signal_names[SIGNAL_NAMES];
 
 /* A process that is not a service: a script, or the main command. */
 struct state_process {
@@ -98,6 +105,7 @@ struct state_slot {
 	int32_t		group;		/* process group run left behind, or 0 */
 	int32_t		exit_status;	/* wait status of the last run */
 	int32_t		error;		/* errno of the last start, or 0 */
+	uint32_t	ends;		/* of run, and starts that failed */
 	uint32_t	restarts;
 	uint32_t	quick_deaths;	/* in a row, of less than a second */
 	int64_t		since_ms;	/* in this state */
@@ -108,6 +116,7 @@ struct state_slot {
 /* Bits of state_slot.flags. */
 #define SLOT_REMOVED	0x1u	/* its directory is gone */
 #define SLOT_ENDED	0x2u	/* the process of this state has ended */
+#define SLOT_PAUSED	0x4u	/* it was sent STOP, and no CONT since */
 
 /* Bits of state_header.flags. */
 #define STATE_EXPORTED	0x1u	/* the environment directory holds all it can */
@@ -115,6 +124,10 @@ struct state_slot {
 #define STATE_ABORTED	0x4u	/* asked to stop by a signal */
 #define STATE_HURRY	0x8u	/* asked twice: no more grace */
 #define STATE_SAID_BOOT	0x10u	/* the supervisor's start has been announced */
+#define STATE_CODE	0x20u	/* exit_code was asked for, and is final */
+#define STATE_GRACE	0x40u	/* stop_grace_ms was asked for */
+#define STATE_KEY_NEW	0x80u	/* the last key run has changed something */
+#define STATE_KEY_DONE	0x100u	/* ... and has been seen to */
 
 struct state_header {
 	struct init_given given;
@@ -128,10 +141,12 @@ struct state_header {
 	int32_t		stop_signal;	/* that asked for the end */
 	uint32_t	stop_serial;	/* of the INIT_SIGNAL that did, or 0 */
 	uint32_t	tickets;	/* handed out so far */
+	int32_t		stop_grace_ms;
 	int32_t		supervisor_pid;
 	uint32_t	supervisor_restarts;
 	struct state_process script;
 	struct state_process command;
+	struct state_process key;	/* enable_insecure_key at run time */
 	/*
 	 * Which of the two paths is that of the last script, and whether its end
 	 * is still to be dealt with: one store begins a script, one ends it.

@@ -2,14 +2,14 @@
  * What a service does next: from what it is, what is wanted and what happened.
  * Pure: no system call, no clock, no memory.
  *
- *            START               STARTED             STOP
+ *            START               STARTED        STOP, RESTART
  *   down ----------> starting ----------> up -------------------> stopping
  *    ^                 ^  |               |                          |
  *    |                 |  | START_FAILED  | EXITED     EXITED, GROUP_GONE
  *    |           TIMER |  v               v                          |
  *    |              backoff <------ finishing <----------------------+
  *    |                    want up    |
- *    +-------------------------------+ want down
+ *    +-------------------------------+ want down, once
  */
 #include <stdint.h>
 
@@ -35,7 +35,7 @@ all_ended(enum service_want want, const struct service_policy *policy)
 {
 	int64_t delay_ms;
 
-	if (want == WANT_DOWN)
+	if (want != WANT_UP)
 		return (struct service_step){
 			SERVICE_DOWN, ACTION_NONE, NO_TIMER
 		};
@@ -79,6 +79,7 @@ step_up(enum service_state state, enum service_want want,
 	case EVENT_EXITED:
 		return run_ended(want, policy);
 	case EVENT_STOP:
+	case EVENT_RESTART:
 		return stop(policy);
 	case EVENT_START:
 	case EVENT_GROUP_GONE:
@@ -109,6 +110,7 @@ step_stopping(enum service_want want, enum service_event event,
 	case EVENT_STARTED:
 	case EVENT_START_FAILED:
 	case EVENT_FINISHED:
+	case EVENT_RESTART:
 		break;
 	}
 	return (struct service_step){
@@ -135,6 +137,7 @@ step_finishing(enum service_want want, enum service_event event,
 	case EVENT_START_FAILED:
 	case EVENT_EXITED:
 	case EVENT_GROUP_GONE:
+	case EVENT_RESTART:
 		break;
 	}
 	return (struct service_step){
@@ -152,6 +155,7 @@ step_idle(enum service_state state, enum service_want want,
 			break;
 		/* FALLTHROUGH */
 	case EVENT_START:
+	case EVENT_RESTART:
 		return (struct service_step){
 			SERVICE_STARTING, ACTION_START, NO_TIMER
 		};

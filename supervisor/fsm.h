@@ -27,6 +27,7 @@ enum service_event {
 	EVENT_GROUP_GONE,	/* what run left behind has ended, too */
 	EVENT_FINISHED,		/* finish has ended or could not start */
 	EVENT_TIMER,		/* deadline_ms is reached */
+	EVENT_RESTART,		/* somebody wants it to end and come up again */
 };
 
 enum service_action {

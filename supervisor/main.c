@@ -129,9 +129,11 @@ main(int argc, char **argv, char **envp)
 		log_info("my_init is PID %d, not PID 1: at the end it stops "
 		    "its own descendants only", (int)getppid());
 
+	gatekeeper_open(resumed);
 	boot_resume();
 	script_resume();
 	command_resume();
+	key_resume();
 	services_resume();
 	if (resumed) {
 		evtimer_assign(&adoption_check, base, adoption_check_cb, NULL);

@@ -153,6 +153,8 @@ options_read_environment(bool say)
 	    say);
 	options.sweep_grace_ms = seconds("KILL_ALL_PROCESSES_TIMEOUT",
 	    SWEEP_GRACE_MS, say);
+	if (table->header.flags & STATE_GRACE)
+		options.stop_grace_ms = table->header.stop_grace_ms;
 	if (directory != NULL && *directory != '\0')
 		options.startup_directory = strdup(directory);
 	if (table->header.flags & STATE_HURRY)

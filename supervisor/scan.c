@@ -24,7 +24,9 @@ static struct event	changed, delay;
 static int		notify = -1;
 static int		watch = -1;	/* on SERVICE_DIRECTORY */
 static int		parent_watch = -1;	/* while that is missing */
+static int		socket_watch = -1;	/* on the control socket's */
 static bool		scanned;	/* at least once, in this process */
+static struct scan_result result;	/* of the scan that is under way */
 
 /*
  * A directory, or a symbolic link to one.  A link that leads nowhere is a service
@@ -72,6 +74,7 @@ add(int directory, const char *name)
 		    "supervised", escape(name), STATE_SLOTS);
 		return;
 	}
+	result.added++;
 	service_want(service, want, false);
 }
 
@@ -85,8 +88,10 @@ see(int directory, const char *name)
 		add(directory, name);
 		return index_find(name);
 	}
-	if (service_slot(service)->flags & SLOT_REMOVED)
+	if (service_slot(service)->flags & SLOT_REMOVED) {
+		result.added++;
 		service_want(service, wanted(directory, name), false);
+	}
 	return service;
 }
 
@@ -94,8 +99,10 @@ see(int directory, const char *name)
 static void
 lose(struct service *service)
 {
-	if (!(service_slot(service)->flags & SLOT_REMOVED))
-		service_want(service, WANT_DOWN, true);
+	if (service_slot(service)->flags & SLOT_REMOVED)
+		return;
+	result.removed++;
+	service_want(service, WANT_DOWN, true);
 }
 
 static void
@@ -109,8 +116,11 @@ remove_unseen(uint32_t scan)
 			lose(service);
 }
 
-/* Starts what is new in the service directory and stops what is gone from it. */
-void
+/*
+ * Starts what is new in the service directory and stops what is gone from it;
+ * returns how many services that were.
+ */
+struct scan_result
 scan_services(void)
 {
 	static uint32_t scan;
@@ -118,8 +128,9 @@ scan_services(void)
 	struct dirent *entry;
 	DIR *directory;
 
+	result = (struct scan_result){ 0, 0 };
 	if (table->header.phase != PHASE_RUNNING)
-		return;
+		return result;
 	if ((directory = opendir(SERVICE_DIRECTORY)) == NULL) {
 		/* Gone is one thing; unreadable must not stop services. */
 		if (errno == ENOENT && scanned)
@@ -129,7 +140,7 @@ scan_services(void)
 			    "services are started (mkdir " SERVICE_DIRECTORY
 			    ", or make it readable)", strerror(errno));
 		scanned = true;
-		return;
+		return result;
 	}
 	scanned = true;
 	scan++;
@@ -142,6 +153,7 @@ scan_services(void)
 	}
 	closedir(directory);
 	remove_unseen(scan);
+	return result;
 }
 
 /*
@@ -160,6 +172,10 @@ watch_directory(void)
 		inotify_rm_watch(notify, parent_watch);
 		parent_watch = -1;
 	}
+	if (socket_watch == -1 && gatekeeper_directory() != NULL)
+		socket_watch = inotify_add_watch(notify,
+		    gatekeeper_directory(), IN_DELETE | IN_MOVED_FROM |
+		    IN_MOVED_TO | IN_DELETE_SELF | IN_ONLYDIR);
 }
 
 static void
@@ -169,7 +185,7 @@ changed_cb(int fd, short what, void *argument)
 	    __attribute__((aligned(__alignof__(struct inotify_event))));
 	const struct inotify_event *event;
 	struct service *service;
-	bool relevant = false;
+	bool relevant = false, lost_socket = false;
 	ssize_t length;
 	char *p;
 
@@ -179,6 +195,10 @@ changed_cb(int fd, short what, void *argument)
 		for (p = buffer; p < buffer + length;
 		    p += sizeof(*event) + event->len) {
 			event = (const struct inotify_event *)p;
+			if (event->wd == socket_watch) {
+				lost_socket = true;
+				continue;
+			}
 			if (event->wd == watch && (event->mask &
 			    (IN_IGNORED | IN_MOVE_SELF))) {
 				inotify_rm_watch(notify, watch);
@@ -192,6 +212,8 @@ changed_cb(int fd, short what, void *argument)
 			    event->name, strrchr(SERVICE_DIRECTORY, '/') + 1)
 			    == 0;
 		}
+	if (lost_socket)
+		gatekeeper_check();
 	if (!relevant)
 		return;
 	watch_directory();
@@ -254,5 +276,7 @@ scan_end(void)
 		inotify_rm_watch(notify, watch);
 	if (parent_watch != -1)
 		inotify_rm_watch(notify, parent_watch);
-	notify = watch = parent_watch = -1;
+	if (socket_watch != -1)
+		inotify_rm_watch(notify, socket_watch);
+	notify = watch = parent_watch = socket_watch = -1;
 }

@@ -15,8 +15,6 @@
 static struct service services[STATE_SLOTS];
 static unsigned active;		/* services that are not down */
 
-static void service_event(struct service *, enum service_event);
-
 struct state_slot *
 service_slot(const struct service *service)
 {
@@ -63,9 +61,12 @@ set_state(struct service *service, const struct service_step *step)
 	next.state = (uint8_t)step->state;
 	if (step->state != slot->state) {
 		slot->since_ms = now_ms();
-		next.flags &= (uint8_t)~SLOT_ENDED;
+		next.flags &= (uint8_t)~(SLOT_ENDED | SLOT_PAUSED);
 		next.sent = 0;
 	}
+	/* Once is once: not again by the next supervisor. */
+	if (step->state == SERVICE_DOWN && slot->want == WANT_ONCE)
+		next.want = WANT_DOWN;
 	if (step->delay_ms != KEEP_TIMER)
 		slot->deadline_ms = step->delay_ms == NO_TIMER ? 0 :
 		    now_ms() + step->delay_ms;
@@ -75,6 +76,7 @@ set_state(struct service *service, const struct service_step *step)
 		active += was_down ? 1 : -1u;
 	if (step->delay_ms != KEEP_TIMER)
 		timer_arm(&service->timer, slot->deadline_ms);
+	gatekeeper_wake();
 }
 
 /* Says why run cannot be executed: once, until it can or the reason changes. */
@@ -90,6 +92,7 @@ start_failed(struct service *service, int error)
 	slot->error = error;
 	slot->exit_status = 111 << 8;
 	slot->quick_deaths++;
+	slot->ends++;
 	table_changed(&slot->sequence);
 }
 
@@ -193,7 +196,8 @@ run_is_over(const struct state_slot *slot, enum service_event event)
 	    (event == EVENT_EXITED && slot->state != SERVICE_STOPPING);
 }
 
-static void
+/* Has the state machine decide what a service does about an event, and does it. */
+void
 service_event(struct service *service, enum service_event event)
 {
 	struct state_slot *slot = service_slot(service);
@@ -227,7 +231,10 @@ record_cb(struct process *process, pid_t pid, int status)
 	if (slot->state != SERVICE_FINISHING) {
 		slot->exit_status = status;
 		slot->group = pid;
-		if (now_ms() - slot->started_ms < QUICK_DEATH_MS)
+		slot->ends++;
+		/* An end that was asked for is no sign of anything. */
+		if (slot->state != SERVICE_STOPPING &&
+		    now_ms() - slot->started_ms < QUICK_DEATH_MS)
 			slot->quick_deaths++;
 		else
 			slot->quick_deaths = 0;
@@ -320,50 +327,6 @@ service_remove(struct service *service)
 	table_changed(&slot->sequence);
 }
 
-/*
- * Makes it so that a service comes up, or goes down, and stays so.  Removed: its
- * directory is gone, and once it is down so is the service.
- */
-void
-service_want(struct service *service, enum service_want want, bool removed)
-{
-	struct state_slot *slot = service_slot(service), next;
-
-	table_change(&slot->sequence);
-	atomic_store(&next.condition, atomic_load(&slot->condition));
-	next.want = (uint8_t)want;
-	next.flags &= (uint8_t)~SLOT_REMOVED;
-	if (removed)
-		next.flags |= SLOT_REMOVED;
-	atomic_store(&slot->condition, atomic_load(&next.condition));
-	table_changed(&slot->sequence);
-	service_event(service, want == WANT_UP ? EVENT_START : EVENT_STOP);
-}
-
-/* Asks every service to end, all at once. */
-void
-services_stop(void)
-{
-	struct service *service;
-
-	for (service = service_next(NULL); service != NULL;
-	    service = service_next(service))
-		service_want(service, WANT_DOWN,
-		    service_slot(service)->flags & SLOT_REMOVED);
-}
-
-/* Ends the time that services were given to end in. */
-void
-services_hurry(void)
-{
-	struct service *service;
-
-	for (service = service_next(NULL); service != NULL;
-	    service = service_next(service))
-		if (service_slot(service)->deadline_ms != 0)
-			service_event(service, EVENT_TIMER);
-}
-
 /* What has been decided and not done, or has ended and not been seen to. */
 static void
 resume(struct service *service)
@@ -401,7 +364,7 @@ resume(struct service *service)
 		break;
 	}
 	/* Somebody wanted it, and was killed before it could say so. */
-	if (slot->state == SERVICE_DOWN && slot->want == WANT_UP)
+	if (slot->state == SERVICE_DOWN && slot->want != WANT_DOWN)
 		service_event(service, EVENT_START);
 	else if (slot->want == WANT_DOWN)
 		service_event(service, EVENT_STOP);
@@ -423,6 +386,9 @@ services_resume(void)
 	    service = service_next(service)) {
 		slot = service_slot(service);
 		prepare(service);
+		/* Killed while it changed something: that is as it is. */
+		if (atomic_load(&slot->sequence) & 1)
+			table_changed(&slot->sequence);
 		active += slot->state != SERVICE_DOWN;
 		table_recover_pid(&slot->pid);
 		if (slot->flags & SLOT_ENDED)

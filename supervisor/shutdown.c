@@ -40,7 +40,8 @@ patience_cb(int fd, short what, void *argument)
 	(void)what;
 	(void)argument;
 	log_warn("Gave up waiting while %s; going on", phase_names[phase]);
-	if (phase == PHASE_STOP_COMMAND)
+	if (phase == PHASE_STOP_COMMAND &&
+	    !(table->header.flags & STATE_CODE))
 		table->header.exit_code = 128 + SIGKILL;
 	script_finish();
 	set_phase(next[phase]);
@@ -110,8 +111,9 @@ step_stop_command(void)
 	}
 	if (command_is_over()) {
 		command_report();
-		table->header.exit_code =
-		    status_code(table->header.command.status);
+		if (!(table->header.flags & STATE_CODE))
+			table->header.exit_code =
+			    status_code(table->header.command.status);
 	}
 	set_phase(PHASE_PRE_SHUTDOWN);
 	return true;
@@ -142,6 +144,7 @@ finish(void)
 		log_warn("Init system aborted.");
 	if (!options.no_sweep)
 		log_info("Killing all processes...");
+	gatekeeper_close();
 	leave(table->header.exit_code,
 	    options.no_sweep ? INIT_NO_SWEEP : options.sweep_grace_ms);
 }
@@ -158,10 +161,37 @@ shutdown_begin(int code)
 	if (header->phase > PHASE_RUNNING)
 		return;
 	scan_end();
-	header->exit_code = code;
+	if (!(header->flags & STATE_CODE))
+		header->exit_code = code;
 	set_phase(header->phase < PHASE_RUNNING ? PHASE_STOP_SCRIPT :
 	    PHASE_STOP_COMMAND);
 	shutdown_step();
+}
+
+/*
+ * As TERM does; code, unless it is -1, is the container's exit code, and grace_ms,
+ * unless it is -1, stands in for KILL_PROCESS_TIMEOUT.  During a shutdown no grace
+ * ends all waiting, and anything else changes nothing.
+ */
+void
+shutdown_ask(int code, int32_t grace_ms)
+{
+	struct state_header *header = &table->header;
+
+	if (header->phase > PHASE_RUNNING) {
+		if (grace_ms == 0)
+			shutdown_hurry();
+		return;
+	}
+	if (grace_ms != -1) {
+		header->stop_grace_ms = options.stop_grace_ms = grace_ms;
+		header->flags |= STATE_GRACE;
+	}
+	if (code != -1) {
+		header->exit_code = code;
+		header->flags |= STATE_CODE;
+	}
+	signal_stop(SIGTERM);
 }
 
 /* Goes on as far as it can be gone at once.  False: there is no shutdown. */

@@ -31,8 +31,9 @@ abort_boot(int signo)
 	shutdown_begin(code);
 }
 
-static void
-stop(int signo)
+/* Ends the container, as a signal may ask for; asked twice, without grace. */
+void
+signal_stop(int signo)
 {
 	struct state_header *header = &table->header;
 
@@ -71,7 +72,7 @@ static void
 handle(int signo)
 {
 	if (is_stop(signo)) {
-		stop(signo);
+		signal_stop(signo);
 		return;
 	}
 	switch (signo) {
@@ -89,6 +90,7 @@ handle(int signo)
 	case SIGTRAP:
 		return;
 	case SIGHUP:
+		gatekeeper_check();
 		if (!command_runs())
 			scan_services();
 		break;
@@ -118,7 +120,7 @@ my_init_gone(void)
 {
 	event_del(&channel);
 	log_warn("my_init is gone; shutting down");
-	stop(SIGTERM);
+	signal_stop(SIGTERM);
 }
 
 /*
@@ -167,7 +169,7 @@ signal_resume(void)
 {
 	if (table->header.stop_serial != 0 &&
 	    table->header.phase <= PHASE_RUNNING)
-		stop(table->header.stop_signal);
+		signal_stop(table->header.stop_signal);
 }
 
 /* Is there a record in the channel that has not been read? */

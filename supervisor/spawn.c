@@ -99,6 +99,28 @@ set_stdin(void)
 	return dup2(null_fd, STDIN_FILENO);
 }
 
+/*
+ * Descriptors of ours become 3, 4 and so on, and there are no others.  They are
+ * first moved out of each other's way.
+ */
+static int
+set_descriptors(const struct spawn *spawn)
+{
+	int moved[GATE_FDS], i, count = spawn->descriptors_count;
+
+	for (i = 0; i < count; i++)
+		moved[i] = fcntl(spawn->descriptors[i], F_DUPFD_CLOEXEC,
+		    3 + GATE_FDS);
+	for (i = 0; i < count; i++)
+		if (moved[i] == -1 || dup2(moved[i], 3 + i) == -1)
+			return -1;
+	for (i = 0; i < 3; i++)
+		if (null_fd == -1 ? close(i) : dup2(null_fd, i) == -1)
+			return -1;
+	/* Those that are ours alone are closed by execve. */
+	return 0;
+}
+
 /* The child, on a stack of its own and in our memory. */
 static int __attribute__((no_sanitize("address")))
 child_main(void *argument)
@@ -120,7 +142,8 @@ child_main(void *argument)
 		set_stdin();
 	else if (terminal)
 		tcsetpgrp(STDIN_FILENO, getpid());
-	if (set_directory(spawn) == -1) {
+	if ((spawn->descriptors != NULL && set_descriptors(spawn) == -1) ||
+	    set_directory(spawn) == -1) {
 		child->error = errno;
 		_exit(111);
 	}
@@ -146,7 +169,8 @@ spawn(const struct spawn *spawn)
 	static char stack[STACK_SIZE] __attribute__((aligned(64)));
 	struct child child = {
 		.spawn = spawn,
-		.envp = environment(),
+		.envp = spawn->environment != NULL ? spawn->environment :
+		    environment(),
 		.search_path = environment_get("PATH"),
 		.ticket = table_ticket(),
 	};

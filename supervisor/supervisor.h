@@ -18,6 +18,8 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "proto/escape.h"
+#include "proto/gate.h"
 #include "proto/state.h"
 #include "supervisor/fsm.h"
 
@@ -62,11 +64,10 @@ void	options_read_environment(bool say);
 /*
  * log.c: lines on stderr that begin with "*** ".  Never blocks: what stderr
  * does not take is dropped and counted.  Arguments that come from outside go
- * through escape() first, which returns one of a few static buffers in turn.
+ * through escape() of proto/escape.h first.
  */
 void	log_info(const char *, ...) __attribute__((format(printf, 1, 2)));
 void	log_warn(const char *, ...) __attribute__((format(printf, 1, 2)));
-const char *escape(const char *);
 
 /* explain.c */
 const char *explain_exec(const char *path, int error);
@@ -105,6 +106,9 @@ struct spawn {
 	bool		search;		/* path is looked up in $PATH */
 	bool		service;	/* own session, nothing on stdin */
 	bool		given_signals;	/* mask and ignored as my_init's were */
+	char		**environment;	/* NULL: that of all children */
+	const int	*descriptors;	/* to be 3, 4, ...; 0 to 2 are null */
+	int		descriptors_count;
 };
 int	spawn(const struct spawn *);
 
@@ -145,6 +149,7 @@ struct task {
 	struct state_process *record;
 	char		name[128];	/* for messages */
 	bool		ends_group;	/* what it leaves is always ended */
+	bool		background;	/* it never had the terminal */
 	void		(*done)(void);	/* it and its group are over */
 };
 void	task_init(struct task *, struct state_process *);
@@ -169,11 +174,16 @@ struct service *service_next(const struct service *);
 struct service *service_at(unsigned);
 struct service *service_add(const char *name, enum service_want);
 void	service_remove(struct service *);
-void	service_want(struct service *, enum service_want, bool removed);
+void	service_event(struct service *, enum service_event);
 unsigned services_active(void);
+void	services_resume(void);
+
+/* want.c: what is asked of services. */
+void	service_want(struct service *, enum service_want, bool removed);
+void	service_restart(struct service *);
+int	service_signal(struct service *, int signo);
 void	services_stop(void);
 void	services_hurry(void);
-void	services_resume(void);
 
 /* run.c: a service's directory, and the processes that come of it */
 const char *run_path(const struct state_slot *, const char *file);
@@ -190,9 +200,12 @@ void	index_insert(struct service *);
 void	index_delete(struct service *);
 
 /* scan.c */
+struct scan_result {
+	unsigned	added, removed;
+};
 void	scan_start(void);
 void	scan_end(void);
-void	scan_services(void);
+struct scan_result scan_services(void);
 
 /* script.c: scripts, one after the other. */
 bool	script_next(const char *directory, char *path, size_t size);
@@ -223,11 +236,28 @@ void	boot_resume(void);
 
 /* shutdown.c */
 void	shutdown_begin(int code);
+void	shutdown_ask(int code, int32_t grace_ms);
 void	shutdown_step(void);
 void	shutdown_hurry(void);
 
+/* control.c: what the gate asks for. */
+bool	control_answer(const struct gate_request *, struct gate_reply *);
+void	control_delivered(void);
+
+/* gatekeeper.c: the control socket and the gate. */
+void	gatekeeper_open(bool resumed);
+const char *gatekeeper_directory(void);
+void	gatekeeper_check(void);
+void	gatekeeper_wake(void);
+void	gatekeeper_close(void);
+
+/* key.c: enable_insecure_key at run time. */
+enum gate_answer key_run(int32_t *error);
+void	key_resume(void);
+
 /* signal.c */
 void	signal_open(void);
+void	signal_stop(int signo);
 void	signal_resume(void);
 bool	signal_is_pending(void);
 

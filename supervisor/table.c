@@ -17,7 +17,7 @@ slot_is_sound(const struct state_slot *slot)
 	if (slot->name[0] == '\0')
 		return true;
 	return slot->state >= SERVICE_DOWN && slot->state < SERVICE_STATES &&
-	    (slot->want == WANT_UP || slot->want == WANT_DOWN) &&
+	    slot->want >= WANT_DOWN && slot->want < SERVICE_WANTS &&
 	    strchr(slot->name, '/') == NULL && slot->name[0] != '.';
 }
 
@@ -103,6 +103,8 @@ void
 table_change(_Atomic uint32_t *sequence)
 {
 	atomic_fetch_or(sequence, 1);
+	/* Not to be seen after what changes (needed where stores are not). */
+	atomic_thread_fence(memory_order_release);
 }
 
 void

@@ -12,9 +12,9 @@
  * here, or this would stop us with SIGTTOU (tcsetpgrp(3)).
  */
 static void
-take_terminal_back(void)
+take_terminal_back(const struct task *task)
 {
-	if (terminal)
+	if (terminal && !task->background)
 		tcsetpgrp(STDIN_FILENO, getpgid(getppid()));
 }
 
@@ -48,7 +48,7 @@ ended_cb(struct process *process)
 	struct task *task = (struct task *)process;
 
 	evtimer_del(&task->timer);
-	take_terminal_back();
+	take_terminal_back(task);
 	if (task->ends_group || task->record->stopping)
 		task->group = group_end(task->pid, group_gone_cb, task);
 	if (task->group == NULL)
@@ -103,8 +103,9 @@ task_init(struct task *task, struct state_process *record)
 }
 
 /*
- * Starts a task; limit_ms, if not 0, is the time it may take.  Returns 0, and done() is called later; or an errno, and the
- * task has already ended with the exit code a shell would give.
+ * Starts a task; limit_ms, if not 0, is the time it may take.  Returns 0, and
+ * done() is called later; or an errno, and the task has already ended with the
+ * exit code a shell would give.
  */
 int
 task_start(struct task *task, struct spawn *program, int64_t limit_ms)
@@ -126,7 +127,7 @@ task_start(struct task *task, struct spawn *program, int64_t limit_ms)
 		timer_arm(&task->timer, record->deadline_ms);
 		return 0;
 	}
-	take_terminal_back();
+	take_terminal_back(task);
 	table_change(&table->header.sequence);
 	record->status = (error == ENOENT ? 127 : 126) << 8;
 	record->ended = 1;

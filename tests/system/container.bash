@@ -100,7 +100,8 @@ container_setup() {
 	mount -t tmpfs -o mode=1777 tmpfs "$ROOT/tmp"
 	mount -t tmpfs -o mode=755 tmpfs "$ROOT/run"
 	mount -t tmpfs -o mode=755 tmpfs "$ROOT/dev"
-	mkdir "$ROOT/dev/pts"
+	mkdir "$ROOT/dev/pts" "$ROOT/dev/shm"
+	mount -t tmpfs -o mode=1777 tmpfs "$ROOT/dev/shm"
 	mount -t devpts -o newinstance,ptmxmode=666 devpts "$ROOT/dev/pts"
 	cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty \
 	    "$ROOT/dev/"

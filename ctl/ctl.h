@@ -1,0 +1,115 @@
+/*
+ * initctl: the client.  Static, and without a process or thread of its own: it
+ * works in a container in which no process can be made any more.
+ *
+ * One program, two sets of manners: initctl.c, and sv.c for those who call it so.
+ */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <msgpack/unpack.h>
+
+#include "proto/escape.h"
+#include "proto/rpc.h"
+#include "proto/state.h"
+
+#define SERVICE_DIRECTORY	"/etc/service"
+
+/* Exit codes of initctl, the gravest first. */
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NOT_UP = 3,
+	EXIT_UNKNOWN = 4,
+	EXIT_UNREACHABLE = 5,
+	EXIT_TIMED_OUT = 6,
+	EXIT_DENIED = 7,
+};
+
+/* client.c */
+struct parameters {
+	const char	*const *names;	/* NULL: none are sent */
+	unsigned	count;
+	bool		no_wait;
+	int64_t		timeout_ms;	/* -1: not sent */
+	const char	*signal;	/* or NULL; a number is sent as one */
+	int		exit_code;	/* -1: not sent */
+};
+#define PARAMETERS_NONE	{ .timeout_ms = -1, .exit_code = -1 }
+
+enum client_result {
+	CLIENT_ANSWERED,	/* error or result is there */
+	CLIENT_NO_SOCKET,	/* there is no such file */
+	CLIENT_UNREACHABLE,	/* errno says why */
+	CLIENT_TIMED_OUT,
+	CLIENT_NONSENSE,	/* what was received is no response */
+	CLIENT_TOO_LONG,	/* the request would be */
+};
+
+struct answer {
+	msgpack_unpacked message;
+	const msgpack_object *error, *result;	/* one of them is NULL */
+	char		*bytes;
+};
+
+extern const char *client_socket;	/* NULL: where it usually is */
+const char *client_socket_tried(void);
+bool	client_has_socket(void);
+enum client_result client_call(enum rpc_method, const struct parameters *,
+	    struct answer *);
+void	client_free(struct answer *);
+bool	client_read(const char *, size_t, struct answer *);
+int64_t	now_ms(void);
+
+/* json.c */
+void	json_print(FILE *, const msgpack_object *);
+
+/* print.c */
+const char *text_of(const msgpack_object *);
+int64_t	number_of(const msgpack_object *map, const char *key, int64_t fallback);
+bool	is_true(const msgpack_object *map, const char *key);
+bool	is_state(const msgpack_object *service, const char *state);
+void	print_status(const msgpack_object *result);
+unsigned distance(const char *, const char *);
+
+/* report.c */
+extern int worst;
+void	note(enum exit_code);
+enum exit_code code_of_error(const msgpack_object *error);
+void	report_no_answer(enum client_result);
+void	report_result(enum rpc_method, const struct parameters *,
+	    const msgpack_object *result, bool json);
+
+/* sv.c */
+int	sv_main(int argc, char **argv);
+
+/* sv_service.c: services, in runit's terms. */
+struct target {
+	const char	*given;		/* as the user calls it */
+	char		name[STATE_NAME_MAX + 1];
+	int		directory;	/* -1: it is dealt with */
+	/* What the supervisor said last. */
+	int		pid;		/* 0: none */
+	enum { DOWN, RUN, FINISH } state;
+	int64_t		seconds;	/* in this state */
+	bool		since_asked;	/* it began after we did */
+	bool		want_up, paused, got_term;
+};
+extern struct target *targets;
+extern int target_count;
+extern int target_failures;
+extern int64_t began_ms;
+void	target_open(struct target *, const char *given);
+void	target_done(struct target *);
+void	target_print(const struct target *);
+int	targets_open(void);
+void	targets_look(void);
+void	targets_control(char);
+
+#endif

@@ -1,0 +1,207 @@
+/* What initctl says of an answer, and the exit code that it makes of it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+
+int worst;	/* exit code so far */
+
+/* 7 5 4 6 1 3: what is graver says more about what to do next. */
+void
+note(enum exit_code code)
+{
+	static const int gravity[] = {
+		[EXIT_DONE] = 0, [EXIT_NOT_UP] = 1, [EXIT_FAILED] = 2,
+		[EXIT_TIMED_OUT] = 3, [EXIT_UNKNOWN] = 4,
+		[EXIT_UNREACHABLE] = 5, [EXIT_DENIED] = 6, [EXIT_USAGE] = 7,
+	};
+
+	if (gravity[code] > gravity[worst])
+		worst = code;
+}
+
+enum exit_code
+code_of_error(const msgpack_object *error)
+{
+	static const struct {
+		enum rpc_error	error;
+		enum exit_code	code;
+	} codes[] = {
+		{ RPC_DENIED, EXIT_DENIED },
+		{ RPC_UNAVAILABLE, EXIT_UNREACHABLE },
+		{ RPC_BUSY, EXIT_UNREACHABLE },
+		{ RPC_UNKNOWN_SERVICE, EXIT_UNKNOWN },
+		{ RPC_TIMEOUT, EXIT_TIMED_OUT },
+	};
+	const msgpack_object *code = rpc_find(error, "code");
+	size_t i;
+
+	for (i = 0; code != NULL && i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (rpc_is(code, rpc_errors[codes[i].error]))
+			return codes[i].code;
+	return EXIT_FAILED;
+}
+
+/* The service that somebody who typed this may have meant, or NULL. */
+static const char *
+likely_name(const char *name)
+{
+	const struct parameters none = PARAMETERS_NONE;
+	const msgpack_object *services, *service;
+	static char best[STATE_NAME_MAX * 4 + 1];
+	unsigned least = (unsigned)strlen(name) / 3 + 1, d;
+	struct answer answer;
+	uint32_t i;
+
+	best[0] = '\0';
+	if (client_call(RPC_STATUS, &none, &answer) == CLIENT_ANSWERED &&
+	    (services = rpc_find(answer.result, "services")) != NULL &&
+	    services->type == MSGPACK_OBJECT_ARRAY)
+		for (i = 0; i < services->via.array.size; i++) {
+			service = rpc_find(&services->via.array.ptr[i], "name");
+			d = distance(name, text_of(service));
+			if (d <= least && (d < least || best[0] == '\0')) {
+				least = d;
+				snprintf(best, sizeof(best), "%s",
+				    text_of(service));
+			}
+		}
+	client_free(&answer);
+	return best[0] == '\0' ? NULL : best;
+}
+
+static void
+report_unknown(const char *name)
+{
+	char own[STATE_NAME_MAX * 4 + 1];	/* name is in a buffer of escape() */
+	const char *likely;
+
+	snprintf(own, sizeof(own), "%s", name);
+	likely = likely_name(own);
+	note(EXIT_UNKNOWN);
+	if (likely != NULL)
+		fprintf(stderr, "*** %s: no service has that name; did you "
+		    "mean %s?\n", own, likely);
+	else
+		fprintf(stderr, "*** %s: no service has that name (initctl "
+		    "status shows those there are)\n", own);
+}
+
+static void
+report_outcome(const msgpack_object *service, enum rpc_method method,
+    bool quiet)
+{
+	static const char *const done[RPC_METHODS] = {
+		[RPC_START] = "up", [RPC_RESTART] = "up", [RPC_ONCE] = "up",
+		[RPC_STOP] = "down",
+	};
+	const msgpack_object *error = rpc_find(service, "error");
+	const char *name = text_of(rpc_find(service, "name"));
+	enum exit_code code;
+
+	if (is_true(service, "ok")) {
+		if (!quiet && done[method] != NULL)
+			printf("%s: %s\n", name, done[method]);
+		return;
+	}
+	code = code_of_error(error);
+	if (code == EXIT_UNKNOWN) {
+		report_unknown(name);
+		return;
+	}
+	note(code);
+	fprintf(stderr, "*** %s: %s\n", name,
+	    text_of(rpc_find(error, "message")));
+}
+
+static void
+report_status(const msgpack_object *result, bool named, bool json)
+{
+	const msgpack_object *services = rpc_find(result, "services");
+	const msgpack_object *unknown = rpc_find(result, "unknown");
+	uint32_t i;
+
+	if (!json)
+		print_status(result);
+	fflush(stdout);
+	for (i = 0; unknown != NULL && unknown->type == MSGPACK_OBJECT_ARRAY &&
+	    i < unknown->via.array.size; i++)
+		report_unknown(text_of(&unknown->via.array.ptr[i]));
+	for (i = 0; named && services != NULL &&
+	    services->type == MSGPACK_OBJECT_ARRAY &&
+	    i < services->via.array.size; i++)
+		if (!is_state(&services->via.array.ptr[i], "up"))
+			note(EXIT_NOT_UP);
+}
+
+/* The result of a method that was called with parameters, for people. */
+void
+report_result(enum rpc_method method, const struct parameters *parameters,
+    const msgpack_object *result, bool json)
+{
+	const msgpack_object *services;
+	uint32_t i;
+
+	switch (method) {
+	case RPC_STATUS:
+		report_status(result, parameters->names != NULL, json);
+		return;
+	case RPC_VERSION:
+		if (!json)
+			printf("initctl %s\nsupervisor %s, protocol %d\n",
+			    VERSION, text_of(rpc_find(result, "version")),
+			    (int)number_of(result, "protocol", 0));
+		return;
+	case RPC_RESCAN:
+		if (!json)
+			printf("services added: %d, removed: %d\n",
+			    (int)number_of(result, "added", 0),
+			    (int)number_of(result, "removed", 0));
+		return;
+	case RPC_ENABLE_INSECURE_KEY:
+		if (!json)
+			puts(is_true(result, "changed") ?
+			    "insecure key enabled" :
+			    "insecure key was enabled already");
+		return;
+	default:
+		services = rpc_find(result, "services");
+		for (i = 0; services != NULL &&
+		    services->type == MSGPACK_OBJECT_ARRAY &&
+		    i < services->via.array.size; i++)
+			report_outcome(&services->via.array.ptr[i], method,
+			    json || parameters->no_wait);
+	}
+}
+
+/* There is none. */
+void
+report_no_answer(enum client_result result)
+{
+	const char *socket = escape(client_socket_tried());
+
+	switch (result) {
+	case CLIENT_TIMED_OUT:
+		note(EXIT_TIMED_OUT);
+		fputs("*** The supervisor does not answer (is it stopped? "
+		    "pgrep supervisor; kill -CONT)\n", stderr);
+		return;
+	case CLIENT_NONSENSE:
+		note(EXIT_FAILED);
+		fprintf(stderr, "*** What answers at %s is not the "
+		    "supervisor\n", socket);
+		return;
+	case CLIENT_TOO_LONG:
+		note(EXIT_USAGE);
+		fputs("*** That are too many names at a time (use a pattern, "
+		    "in quotes: 'web*')\n", stderr);
+		return;
+	default:
+		note(errno == EACCES ? EXIT_DENIED : EXIT_UNREACHABLE);
+		fprintf(stderr, "*** The supervisor is not reachable at %s: %s "
+		    "(%s)\n", socket, strerror(errno), errno == EACCES ?
+		    "only root and the user that my_init runs as may" :
+		    "is my_init PID 1 here?");
+	}
+}

@@ -1,0 +1,198 @@
+/* What came of an operation, as the state table shows it, and the reply. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/gate/gate.h"
+
+#define BY_STATUS		0x10000	/* in detail: a wait status, no errno */
+
+const char *const unavailable =
+    "the supervisor is being started again; try again";
+
+static const char *
+explain_key(int32_t detail)
+{
+	if (detail & BY_STATUS)
+		return "/usr/sbin/enable_insecure_key has failed (the "
+		    "container's output says why)";
+	return "/usr/sbin/enable_insecure_key cannot be executed (is SSH part "
+	    "of this image?)";
+}
+
+/* Why it did not come about; until the next call. */
+static const char *
+explain(const struct target *target)
+{
+	static char text[160];
+	int signal = target->detail & 0x7f;
+
+	switch ((enum rpc_error)target->error) {
+	case RPC_UNKNOWN_SERVICE:
+		return "no service has that name";
+	case RPC_BOOTING:
+		return "services are not started yet: startup scripts run";
+	case RPC_SHUTTING_DOWN:
+		return "the container is stopping, and nothing is started "
+		    "any more";
+	case RPC_SUPERSEDED:
+		return "another request asked for something else meanwhile";
+	case RPC_NOT_UP:
+		return "it does not run, so there is nothing to signal";
+	case RPC_NOT_PERMITTED:
+		return "it cannot be signalled: it runs as another user, and "
+		    "CAP_KILL is missing";
+	case RPC_UNAVAILABLE:
+		return unavailable;
+	case RPC_TIMEOUT:
+		snprintf(text, sizeof(text), "timed out; it is %s now, and "
+		    "what was begun goes on", target->detail > 0 ?
+		    service_state_names[target->detail] : "as before");
+		return text;
+	case RPC_FAILED:
+		if (target->name[0] == '\0')
+			return explain_key(target->detail);
+		if (!(target->detail & BY_STATUS))
+			return translate_start_error(target->detail);
+		if (signal == 0)
+			snprintf(text, sizeof(text), "run ended with exit code "
+			    "%d", target->detail >> 8 & 0xff);
+		else
+			snprintf(text, sizeof(text), "run was ended by signal "
+			    "%d (%s)", signal, signal < SIGNAL_NAMES &&
+			    signal_names[signal] != NULL ?
+			    signal_names[signal] : "unknown");
+		return text;
+	default:
+		return "";
+	}
+}
+
+/* All of it has been decided: the reply. */
+void
+outcome_answer(struct client *client)
+{
+	struct operation *operation = client->operation;
+	const struct target *target = operation->targets;
+	msgpack_packer *packer;
+	unsigned i;
+
+	if (!operation_kinds[operation->method].named && target->error != RPC_OK) {
+		client_error(client, operation->msgid, target->error,
+		    explain(target));
+		operation_free(client);
+		client_done(client);
+		return;
+	}
+	packer = reply_begin();
+	translate_result(packer, operation->msgid);
+	switch (operation->method) {
+	case RPC_RESCAN:
+		msgpack_pack_map(packer, 2);
+		translate_text(packer, "added");
+		msgpack_pack_int(packer, operation->first);
+		translate_text(packer, "removed");
+		msgpack_pack_int(packer, operation->second);
+		break;
+	case RPC_ENABLE_INSECURE_KEY:
+		msgpack_pack_map(packer, 1);
+		translate_text(packer, "changed");
+		if (view_header()->flags & STATE_KEY_NEW)
+			msgpack_pack_true(packer);
+		else
+			msgpack_pack_false(packer);
+		break;
+	case RPC_SHUTDOWN:
+		msgpack_pack_map(packer, 0);
+		break;
+	default:
+		msgpack_pack_map(packer, 1);
+		translate_text(packer, "services");
+		msgpack_pack_array(packer, operation->count);
+		for (i = 0; i < operation->count; i++)
+			translate_outcome(packer, target[i].name,
+			    target[i].error, explain(&target[i]));
+	}
+	if (operation->method == RPC_SHUTDOWN)
+		operation_tell(GATE_DELIVERED, 0, 0);
+	operation_free(client);
+	reply_send(client);
+	client_done(client);
+}
+
+/* Decides about one service of an operation. */
+void
+outcome_settle(struct client *client, struct target *target, enum rpc_error error,
+    int32_t detail)
+{
+	target->stage = STAGE_SETTLED;
+	target->error = (uint8_t)error;
+	target->detail = detail;
+	client->operation->settled++;
+}
+
+static void
+look_at_key(struct client *client, struct target *target)
+{
+	const struct state_process *key = &view_header()->key;
+
+	if (!(view_header()->flags & STATE_KEY_DONE))
+		return;
+	outcome_settle(client, target, key->status == 0 ? RPC_OK : RPC_FAILED,
+	    key->status | BY_STATUS);
+}
+
+/* Has it come up, or can it be said that it will not? */
+static void
+look_for_start(struct client *client, struct target *target,
+    const struct state_slot *slot)
+{
+	bool once = client->operation->method == RPC_ONCE;
+
+	switch ((enum service_state)slot->state) {
+	case SERVICE_UP:
+		outcome_settle(client, target, RPC_OK, 0);
+		return;
+	case SERVICE_BACKOFF:
+		outcome_settle(client, target, RPC_FAILED, slot->error != 0 ?
+		    slot->error : slot->exit_status | BY_STATUS);
+		return;
+	case SERVICE_DOWN:
+		if (slot->ends == target->ends)
+			outcome_settle(client, target, RPC_SUPERSEDED, 0);
+		else if (once && slot->exit_status == 0)
+			outcome_settle(client, target, RPC_OK, 0);
+		else
+			outcome_settle(client, target, RPC_FAILED, slot->error != 0 ?
+			    slot->error : slot->exit_status | BY_STATUS);
+		return;
+	case SERVICE_STARTING:
+	case SERVICE_STOPPING:
+	case SERVICE_FINISHING:
+		if (slot->want == WANT_DOWN)
+			outcome_settle(client, target, RPC_SUPERSEDED, 0);
+	}
+}
+
+/* Does the table show that it has come about? */
+void
+outcome_look(struct client *client, struct target *target)
+{
+	struct operation *operation = client->operation;
+	struct state_slot slot;
+
+	if (operation->method == RPC_ENABLE_INSECURE_KEY) {
+		look_at_key(client, target);
+	} else if (!view_slot(target->slot, &slot) ||
+	    strcmp(slot.name, target->name) != 0) {
+		outcome_settle(client, target, operation->method == RPC_STOP ? RPC_OK :
+		    RPC_UNKNOWN_SERVICE, 0);
+	} else if (operation->method != RPC_STOP) {
+		look_for_start(client, target, &slot);
+	} else if (slot.state == SERVICE_DOWN) {
+		outcome_settle(client, target, RPC_OK, 0);
+	} else if (slot.want != WANT_DOWN) {
+		outcome_settle(client, target, RPC_SUPERSEDED, 0);
+	}
+}
+

@@ -1,0 +1,107 @@
+/* Clients that want to be told of every change. */
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/gate/gate.h"
+
+#define NOTIFICATIONS_MAX	(256 * 1024)	/* bytes that are not read yet */
+
+struct subscription {
+	uint32_t	digests[STATE_SLOTS];	/* of what was told last */
+	bool		has_names;
+	uint32_t	names;
+	char		name[][STATE_NAME_MAX + 1];
+};
+
+static bool
+is_wanted(const struct subscription *subscription, const char *service)
+{
+	uint32_t i;
+
+	for (i = 0; i < subscription->names; i++)
+		if (strcmp(subscription->name[i], service) == 0 ||
+		    fnmatch(subscription->name[i], service, 0) == 0)
+			return true;
+	return !subscription->has_names;
+}
+
+/* FNV-1a of what a client is told, less what only time changes; never 0. */
+static uint32_t
+digest(const struct state_slot *slot)
+{
+	const struct {
+		uint32_t	condition, restarts, ends;
+		int32_t		pid, exit_status, error;
+		int64_t		since_ms;
+	} said = {
+		slot->condition, slot->restarts, slot->ends, slot->pid,
+		slot->exit_status, slot->error, slot->since_ms,
+	};
+	const unsigned char *p = (const unsigned char *)&said;
+	uint32_t hash = 2166136261u;
+	size_t i;
+
+	for (i = 0; i < sizeof(said); i++)
+		hash = (hash ^ p[i]) * 16777619u;
+	for (i = 0; slot->name[i] != '\0'; i++)
+		hash = (hash ^ (unsigned char)slot->name[i]) * 16777619u;
+	return hash | 1;
+}
+
+/* Tells a subscriber what is new, unless it has not read what was. */
+void
+subscription_look(struct client *client)
+{
+	struct subscription *subscription = client->subscription;
+	unsigned i, slots = view_slots();
+	msgpack_packer *packer;
+	struct state_slot slot;
+	int64_t now = now_ms();
+	uint32_t hash;
+
+	if (client->output != NULL)
+		return;
+	packer = reply_begin();
+	for (i = 0; i < slots && reply_length() < NOTIFICATIONS_MAX; i++) {
+		if (!view_slot(i, &slot) || !is_wanted(subscription, slot.name))
+			continue;
+		hash = digest(&slot);
+		if (hash == subscription->digests[i])
+			continue;
+		subscription->digests[i] = hash;
+		msgpack_pack_array(packer, 3);
+		msgpack_pack_int(packer, RPC_NOTIFICATION);
+		translate_text(packer, "service");
+		msgpack_pack_array(packer, 1);
+		translate_service(packer, &slot, now);
+	}
+	if (reply_length() > 0)
+		reply_send(client);
+}
+
+void
+subscription_start(struct client *client, const struct call *call)
+{
+	struct subscription *subscription;
+	size_t size = call->names * sizeof(call->name[0]);
+	msgpack_packer *packer;
+
+	subscription = calloc(1, sizeof(*subscription) + size);
+	if (subscription == NULL || operation_waiters() >= RPC_WAITERS_MAX) {
+		free(subscription);
+		client_error(client, call->msgid, RPC_BUSY,
+		    "too many clients wait for something; try again");
+		return;
+	}
+	subscription->has_names = call->has_names;
+	subscription->names = call->names;
+	memcpy(subscription->name, call->name, size);
+	client->subscription = subscription;
+	packer = reply_begin();
+	translate_result(packer, call->msgid);
+	msgpack_pack_map(packer, 0);
+	reply_send(client);
+	if (client->subscription != NULL)
+		subscription_look(client);
+}

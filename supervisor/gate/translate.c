@@ -1,0 +1,368 @@
+/* MessagePack <-> structs.  Pure: no system call, no clock, no memory. */
+#include <errno.h>
+#include <string.h>
+
+#include "supervisor/gate/translate.h"
+
+/* Which parameters a method takes, and which it cannot do without. */
+enum parameter {
+	NAMES = 1, WAIT = 2, TIMEOUT = 4, SIGNAL = 8, EXIT_CODE = 16,
+};
+
+static const struct {
+	unsigned	takes, needs;
+} methods[RPC_METHODS] = {
+	[RPC_STATUS] = { NAMES, 0 },
+	[RPC_START] = { NAMES | WAIT | TIMEOUT, NAMES },
+	[RPC_STOP] = { NAMES | WAIT | TIMEOUT, NAMES },
+	[RPC_RESTART] = { NAMES | WAIT | TIMEOUT, NAMES },
+	[RPC_ONCE] = { NAMES | WAIT | TIMEOUT, NAMES },
+	[RPC_RELOAD] = { NAMES, NAMES },
+	[RPC_SIGNAL] = { NAMES | SIGNAL, NAMES | SIGNAL },
+	[RPC_SHUTDOWN] = { EXIT_CODE | TIMEOUT, 0 },
+	[RPC_SUBSCRIBE] = { NAMES, 0 },
+};
+
+static const struct {
+	const char	*key;
+	enum parameter	parameter;
+} keys[] = {
+	{ "names", NAMES }, { "wait", WAIT }, { "timeout_ms", TIMEOUT },
+	{ "signal", SIGNAL }, { "exit_code", EXIT_CODE },
+};
+
+static const char *
+read_names(const msgpack_object *value, struct call *call)
+{
+	const char *bytes;
+	size_t length;
+	uint32_t i;
+
+	if (value->type != MSGPACK_OBJECT_ARRAY)
+		return "names is not an array";
+	if (value->via.array.size > RPC_NAMES_MAX)
+		return "there are more than 1024 names";
+	for (i = 0; i < value->via.array.size; i++) {
+		if (!rpc_bytes(&value->via.array.ptr[i], &bytes, &length))
+			return "a name is not a string";
+		if (length == 0 || length > STATE_NAME_MAX ||
+		    memchr(bytes, '\0', length) != NULL)
+			return "a name has not 1 to 103 bytes, or a NUL";
+		memcpy(call->name[i], bytes, length);
+		memset(call->name[i] + length, 0,
+		    sizeof(call->name[i]) - length);
+	}
+	call->has_names = true;
+	call->names = value->via.array.size;
+	return NULL;
+}
+
+static const char *
+read_signal(const msgpack_object *value, struct call *call)
+{
+	const char *bytes;
+	int64_t number;
+	size_t length;
+	int i;
+
+	if (rpc_integer(value, 1, 64, &number)) {
+		call->signal = (int32_t)number;
+		return NULL;
+	}
+	if (rpc_bytes(value, &bytes, &length)) {
+		if (length > 3 && memcmp(bytes, "SIG", 3) == 0) {
+			bytes += 3;
+			length -= 3;
+		}
+		for (i = 1; i < SIGNAL_NAMES; i++)
+			if (signal_names[i] != NULL &&
+			    strlen(signal_names[i]) == length &&
+			    memcmp(signal_names[i], bytes, length) == 0) {
+				call->signal = i;
+				return NULL;
+			}
+	}
+	return "signal is neither a number from 1 to 64 nor a signal's name";
+}
+
+static const char *
+read_value(enum parameter parameter, const msgpack_object *value,
+    struct call *call)
+{
+	int64_t number;
+
+	switch (parameter) {
+	case NAMES:
+		return read_names(value, call);
+	case SIGNAL:
+		return read_signal(value, call);
+	case WAIT:
+		if (value->type != MSGPACK_OBJECT_BOOLEAN)
+			return "wait is not a boolean";
+		call->wait = value->via.boolean;
+		return NULL;
+	case TIMEOUT:
+		if (!rpc_integer(value, 0, RPC_TIMEOUT_MAX_MS, &number))
+			return "timeout_ms is not an integer from 0 to 3600000";
+		call->timeout_ms = (int32_t)number;
+		return NULL;
+	case EXIT_CODE:
+		if (!rpc_integer(value, 0, 255, &number))
+			return "exit_code is not an integer from 0 to 255";
+		call->exit_code = (int32_t)number;
+		return NULL;
+	}
+	return NULL;
+}
+
+/* Each key known, taken by the method, given once, and its value right. */
+static const char *
+read_parameters(const msgpack_object *map, struct call *call)
+{
+	unsigned given = 0;
+	const char *why;
+	uint32_t i;
+	size_t k;
+
+	for (i = 0; map != NULL && i < map->via.map.size; i++) {
+		const msgpack_object_kv *pair = &map->via.map.ptr[i];
+
+		for (k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+			if (rpc_is(&pair->key, keys[k].key))
+				break;
+		if (k == sizeof(keys) / sizeof(keys[0]) ||
+		    !(methods[call->method].takes & keys[k].parameter))
+			return "the method has no such parameter";
+		if (given & keys[k].parameter)
+			return "a parameter is given twice";
+		given |= keys[k].parameter;
+		why = read_value(keys[k].parameter, &pair->val, call);
+		if (why != NULL)
+			return why;
+	}
+	if (methods[call->method].needs & ~given)
+		return "a parameter is missing";
+	return NULL;
+}
+
+static enum rpc_method
+find_method(const msgpack_object *object)
+{
+	int i;
+
+	for (i = 1; i < RPC_METHODS; i++)
+		if (rpc_is(object, rpc_methods[i]))
+			return (enum rpc_method)i;
+	return 0;
+}
+
+/*
+ * Reads [0, msgid, method, params].  What is not given has its default in *call.
+ * *why is a constant.
+ */
+enum translate_result
+translate_request(const msgpack_object *object, struct call *call,
+    const char **why)
+{
+	const msgpack_object *element, *map = NULL;
+	int64_t number;
+
+	if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size < 2)
+		return TRANSLATE_NO_REQUEST;
+	element = object->via.array.ptr;
+	if (!rpc_integer(&element[0], RPC_REQUEST, RPC_REQUEST, &number) ||
+	    !rpc_integer(&element[1], 0, UINT32_MAX, &number))
+		return TRANSLATE_NO_REQUEST;
+	call->msgid = (uint32_t)number;
+	call->wait = true;
+	call->signal = 0;
+	call->exit_code = call->timeout_ms = -1;
+	call->has_names = false;
+	call->names = 0;
+	*why = "a request is [0, msgid, method, params]";
+	if (object->via.array.size != 4)
+		return TRANSLATE_BAD;
+	*why = "there is no such method";
+	if ((call->method = find_method(&element[2])) == 0)
+		return TRANSLATE_BAD;
+	*why = "params is neither [] nor [{...}]";
+	if (element[3].type != MSGPACK_OBJECT_ARRAY ||
+	    element[3].via.array.size > 1)
+		return TRANSLATE_BAD;
+	if (element[3].via.array.size == 1) {
+		map = element[3].via.array.ptr;
+		if (map->type != MSGPACK_OBJECT_MAP)
+			return TRANSLATE_BAD;
+	}
+	*why = read_parameters(map, call);
+	return *why == NULL ? TRANSLATE_OK : TRANSLATE_BAD;
+}
+
+void
+translate_text(msgpack_packer *packer, const char *text)
+{
+	msgpack_pack_str(packer, strlen(text));
+	msgpack_pack_str_body(packer, text, strlen(text));
+}
+
+/* A file's name is bytes; where they are no text, they are not said to be. */
+void
+translate_name(msgpack_packer *packer, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (rpc_is_utf8(name, length)) {
+		translate_text(packer, name);
+		return;
+	}
+	msgpack_pack_bin(packer, length);
+	msgpack_pack_bin_body(packer, name, length);
+}
+
+static void
+pack_number(msgpack_packer *packer, const char *key, int64_t value)
+{
+	translate_text(packer, key);
+	msgpack_pack_int64(packer, value);
+}
+
+static void
+pack_flag(msgpack_packer *packer, const char *key, bool value)
+{
+	translate_text(packer, key);
+	if (value)
+		msgpack_pack_true(packer);
+	else
+		msgpack_pack_false(packer);
+}
+
+/* Why run could not be executed, and what to do about it. */
+const char *
+translate_start_error(int error)
+{
+	switch (error) {
+	case ENOENT:
+		return "cannot execute ./run: it is not there, or its "
+		    "interpreter is not";
+	case EACCES:
+		return "cannot execute ./run: it is not executable (chmod +x)";
+	case ENOEXEC:
+		return "cannot execute ./run: it is no program, and has no #! "
+		    "line";
+	case EAGAIN:
+		return "cannot execute ./run: no process can be made (limit)";
+	}
+	return strerror(error);
+}
+
+/* How run ended last: {code}, {signal}, or nil if it has not. */
+static void
+pack_exit(msgpack_packer *packer, const struct state_slot *slot)
+{
+	int status = slot->exit_status, signal = status & 0x7f;
+
+	translate_text(packer, "exit");
+	if (slot->ends == 0) {
+		msgpack_pack_nil(packer);
+		return;
+	}
+	msgpack_pack_map(packer, 1);
+	if (signal != 0)
+		pack_number(packer, "signal", signal);
+	else
+		pack_number(packer, "code", status >> 8 & 0xff);
+}
+
+static int64_t
+not_negative(int64_t value)
+{
+	return value < 0 ? 0 : value;
+}
+
+/* A service as PROTOCOL.md has it. */
+void
+translate_service(msgpack_packer *packer, const struct state_slot *slot,
+    int64_t now_ms)
+{
+	int32_t pid = atomic_load_explicit(&slot->pid, memory_order_relaxed);
+	bool runs = pid > 0 && slot->state != SERVICE_FINISHING;
+
+	msgpack_pack_map(packer, 13);
+	translate_text(packer, "name");
+	translate_name(packer, slot->name);
+	translate_text(packer, "state");
+	translate_text(packer, service_state_names[slot->state]);
+	translate_text(packer, "want");
+	translate_text(packer, service_want_names[slot->want]);
+	translate_text(packer, "pid");
+	if (pid > 0)
+		msgpack_pack_int32(packer, pid);
+	else
+		msgpack_pack_nil(packer);
+	pack_flag(packer, "ready", slot->state == SERVICE_UP);
+	pack_flag(packer, "paused", slot->flags & SLOT_PAUSED);
+	pack_number(packer, "sent", slot->sent);
+	pack_number(packer, "since_ms", not_negative(now_ms - slot->since_ms));
+	pack_number(packer, "uptime_ms",
+	    runs ? not_negative(now_ms - slot->started_ms) : 0);
+	translate_text(packer, "next_start_ms");
+	if (slot->state == SERVICE_BACKOFF)
+		msgpack_pack_int64(packer,
+		    not_negative(slot->deadline_ms - now_ms));
+	else
+		msgpack_pack_nil(packer);
+	pack_number(packer, "restarts", slot->restarts);
+	pack_exit(packer, slot);
+	translate_text(packer, "error");
+	if (slot->error != 0)
+		translate_text(packer, translate_start_error(slot->error));
+	else
+		msgpack_pack_nil(packer);
+}
+
+/* The beginning of a response; the result is to follow. */
+void
+translate_result(msgpack_packer *packer, uint32_t msgid)
+{
+	msgpack_pack_array(packer, 4);
+	msgpack_pack_int(packer, RPC_RESPONSE);
+	msgpack_pack_uint32(packer, msgid);
+	msgpack_pack_nil(packer);
+}
+
+static void
+pack_error(msgpack_packer *packer, enum rpc_error error, const char *message)
+{
+	msgpack_pack_map(packer, 2);
+	translate_text(packer, "code");
+	translate_text(packer, rpc_errors[error]);
+	translate_text(packer, "message");
+	translate_text(packer, message);
+}
+
+/* A whole response. */
+void
+translate_error(msgpack_packer *packer, uint32_t msgid, enum rpc_error error,
+    const char *message)
+{
+	msgpack_pack_array(packer, 4);
+	msgpack_pack_int(packer, RPC_RESPONSE);
+	msgpack_pack_uint32(packer, msgid);
+	pack_error(packer, error, message);
+	msgpack_pack_nil(packer);
+}
+
+/* One of the services of a result: {name, ok, error?}. */
+void
+translate_outcome(msgpack_packer *packer, const char *name,
+    enum rpc_error error, const char *message)
+{
+	msgpack_pack_map(packer, error == RPC_OK ? 2 : 3);
+	translate_text(packer, "name");
+	translate_name(packer, name);
+	pack_flag(packer, "ok", error == RPC_OK);
+	if (error == RPC_OK)
+		return;
+	translate_text(packer, "error");
+	pack_error(packer, error, message);
+}
