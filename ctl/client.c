@@ -21,6 +21,8 @@
 #define MORE_MS		5000	/* beyond what the supervisor may take */
 #define RETRY_MS	5000	/* while it is busy, or just started again */
 #define RETRY_PAUSE_MS	50
+#define BUFFER_LEAST	(128 * 1024)	/* the kernel gives it when it is used */
+#define ZONE_LEAST	1024
 
 const char *client_socket;
 
@@ -170,15 +172,18 @@ pack_request(msgpack_packer *packer, enum rpc_method method,
 bool
 client_read(const char *bytes, size_t length, struct answer *answer)
 {
-	const msgpack_object *object = &answer->message.data, *element;
+	const msgpack_object *object = &answer->message, *element;
 	size_t offset = 0, size;
 	int64_t number;
 
-	msgpack_unpacked_init(&answer->message);
 	answer->error = answer->result = NULL;
+	/* An object takes some times the space of its bytes. */
 	if (rpc_check(bytes, length, &rpc_reply_limits, &size) !=
-	    RPC_COMPLETE || msgpack_unpack_next(&answer->message, bytes, size,
-	    &offset) != MSGPACK_UNPACK_SUCCESS)
+	    RPC_COMPLETE ||
+	    !msgpack_zone_init(&answer->zone, ZONE_LEAST + 8 * size))
+		return false;
+	if (msgpack_unpack(bytes, size, &offset, &answer->zone,
+	    &answer->message) != MSGPACK_UNPACK_SUCCESS)
 		return false;
 	if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size != 4)
 		return false;
@@ -197,10 +202,10 @@ client_read(const char *bytes, size_t length, struct answer *answer)
 void
 client_free(struct answer *answer)
 {
-	msgpack_unpacked_destroy(&answer->message);
+	if (answer->zone.chunk_list.head != NULL)
+		msgpack_zone_destroy(&answer->zone);
 	free(answer->bytes);
-	answer->bytes = NULL;
-	answer->error = answer->result = NULL;
+	*answer = (struct answer){ 0 };
 }
 
 /* Reads until there is a whole message, an end, or no time any more. */
@@ -215,7 +220,7 @@ receive(int fd, int64_t deadline_ms, struct answer *answer)
 
 	for (;;) {
 		if (used == size) {
-			size = size == 0 ? 16384 : 2 * size;
+			size = size == 0 ? BUFFER_LEAST : 2 * size;
 			if (size > 2 * RPC_REPLY_MAX)
 				return CLIENT_NONSENSE;
 			if ((more = realloc(answer->bytes, size)) == NULL)

@@ -53,7 +53,8 @@ enum client_result {
 };
 
 struct answer {
-	msgpack_unpacked message;
+	msgpack_zone	zone;		/* of what message points to */
+	msgpack_object	message;
 	const msgpack_object *error, *result;	/* one of them is NULL */
 	char		*bytes;
 };

@@ -264,7 +264,7 @@ run(const struct command *command)
 		report_result(command->method, &options.parameters,
 		    answer.result, options.json);
 	}
-	client_free(&answer);
+	/* What the answer takes is given back by our end. */
 }
 
 /*
@@ -300,8 +300,12 @@ initctl_main(int argc, char **argv)
 	const char **names;
 	int i;
 
+	static char buffer[64 * 1024];	/* musl's own has a kilobyte */
+
 	if (is_package_script(argc, argv))
 		return EXIT_DONE;
+	setvbuf(stdout, buffer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF,
+	    sizeof(buffer));
 	parse_options(argc, argv);
 	if (optind == argc)
 		usage_error("a command is missing");

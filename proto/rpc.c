@@ -183,25 +183,32 @@ rpc_check(const void *data, size_t length, const struct rpc_limits *limits,
 	return at <= length ? RPC_COMPLETE : RPC_INCOMPLETE;
 }
 
+static bool
+is_text(const msgpack_object *object, const char *text, size_t length)
+{
+	return object->type == MSGPACK_OBJECT_STR &&
+	    object->via.str.size == length &&
+	    memcmp(object->via.str.ptr, text, length) == 0;
+}
+
 /* Is it the string text? */
 bool
 rpc_is(const msgpack_object *object, const char *text)
 {
-	return object->type == MSGPACK_OBJECT_STR &&
-	    object->via.str.size == strlen(text) &&
-	    memcmp(object->via.str.ptr, text, object->via.str.size) == 0;
+	return object != NULL && is_text(object, text, strlen(text));
 }
 
 /* The value of a key, or NULL if there is none or this is no map. */
 const msgpack_object *
 rpc_find(const msgpack_object *map, const char *key)
 {
+	size_t length = strlen(key);
 	uint32_t i;
 
 	if (map == NULL || map->type != MSGPACK_OBJECT_MAP)
 		return NULL;
 	for (i = 0; i < map->via.map.size; i++)
-		if (rpc_is(&map->via.map.ptr[i].key, key))
+		if (is_text(&map->via.map.ptr[i].key, key, length))
 			return &map->via.map.ptr[i].val;
 	return NULL;
 }

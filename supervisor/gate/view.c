@@ -116,11 +116,32 @@ view_choose(const struct call *call, uint8_t chosen[STATE_SLOTS],
 	return count;
 }
 
+static struct state_slot slots[STATE_SLOTS];	/* of a reply */
+static uint16_t order[STATE_SLOTS];		/* of their names */
+
 static int
 by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct state_slot *)a)->name,
-	    ((const struct state_slot *)b)->name);
+	return strcmp(slots[*(const uint16_t *)a].name,
+	    slots[*(const uint16_t *)b].name);
+}
+
+/* Puts slots in order.  That of the last time is mostly that of this one. */
+static void
+sort(unsigned count)
+{
+	static unsigned last;
+	unsigned i;
+
+	for (i = 1; i < count && count == last &&
+	    by_name(&order[i - 1], &order[i]) <= 0; i++)
+		continue;
+	if (i >= count && count == last)
+		return;
+	for (i = 0; i < count; i++)
+		order[i] = (uint16_t)i;
+	qsort(order, count, sizeof(order[0]), by_name);
+	last = count;
 }
 
 /* The path of the script that runs, or NULL; until the next call. */
@@ -157,7 +178,6 @@ phase_now(void)
 void
 view_status(struct client *client, const struct call *call)
 {
-	static struct state_slot slots[STATE_SLOTS];
 	static uint8_t chosen[STATE_SLOTS], unknown[RPC_NAMES_MAX];
 	const char *script = script_now();
 	unsigned i, count = 0, unknowns = 0;
@@ -168,7 +188,7 @@ view_status(struct client *client, const struct call *call)
 	for (i = 0; i < STATE_SLOTS; i++)
 		if (chosen[i] && view_slot(i, &slots[count]))
 			count++;
-	qsort(slots, count, sizeof(slots[0]), by_name);
+	sort(count);
 	for (i = 0; call->has_names && i < call->names; i++)
 		unknowns += unknown[i];
 
@@ -189,7 +209,7 @@ view_status(struct client *client, const struct call *call)
 	translate_text(packer, "services");
 	msgpack_pack_array(packer, count);
 	for (i = 0; i < count; i++)
-		translate_service(packer, &slots[i], now);
+		translate_service(packer, &slots[order[i]], now);
 	translate_text(packer, "unknown");
 	msgpack_pack_array(packer, unknowns);
 	for (i = 0; call->has_names && i < call->names; i++)
