@@ -70,6 +70,7 @@ int64_t	now_ms(void);
 
 /* json.c */
 void	json_print(FILE *, const msgpack_object *);
+void	json_string(FILE *, const char *, size_t length);
 
 /* print.c */
 const char *text_of(const msgpack_object *);
@@ -83,7 +84,7 @@ unsigned distance(const char *, const char *);
 extern int worst;
 void	note(enum exit_code);
 enum exit_code code_of_error(const msgpack_object *error);
-void	report_no_answer(enum client_result);
+void	report_no_answer(enum client_result, bool json);
 void	report_result(enum rpc_method, const struct parameters *,
 	    const msgpack_object *result, bool json);
 

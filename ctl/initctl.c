@@ -245,7 +245,7 @@ run(const struct command *command)
 
 	result = client_call(command->method, &options.parameters, &answer);
 	if (result != CLIENT_ANSWERED) {
-		report_no_answer(result);
+		report_no_answer(result, options.json);
 		return;
 	}
 	if (options.json) {

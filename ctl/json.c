@@ -20,8 +20,8 @@ character(const char *s, size_t left)
 }
 
 /* RFC 8259; what is no UTF-8 becomes U+FFFD, so that the whole stays text. */
-static void
-print_string(FILE *out, const char *s, size_t left)
+void
+json_string(FILE *out, const char *s, size_t left)
 {
 	size_t length;
 
@@ -32,7 +32,11 @@ print_string(FILE *out, const char *s, size_t left)
 			fprintf(out, "\\%c", *s);
 		else if ((unsigned char)*s < 0x20 || *s == 0x7f)
 			fprintf(out, "\\u%04x", (unsigned)*s);
-		else if ((length = character(s, left)) > 0)
+		else if ((length = character(s, left)) == 2 &&
+		    (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0)
+			/* A control character of eight bits. */
+			fprintf(out, "\\u%04x", (unsigned char)s[1]);
+		else if (length > 0)
 			fwrite(s, 1, length, out);
 		else {
 			length = 1;
@@ -63,7 +67,7 @@ json_print(FILE *out, const msgpack_object *object)
 	case MSGPACK_OBJECT_STR:
 	case MSGPACK_OBJECT_BIN:
 		rpc_bytes(object, &bytes, &length);
-		print_string(out, bytes, length);
+		json_string(out, bytes, length);
 		break;
 	case MSGPACK_OBJECT_ARRAY:
 		putc('[', out);
@@ -80,7 +84,7 @@ json_print(FILE *out, const msgpack_object *object)
 			if (i > 0)
 				fputs(", ", out);
 			rpc_bytes(&object->via.map.ptr[i].key, &bytes, &length);
-			print_string(out, bytes, length);
+			json_string(out, bytes, length);
 			fputs(": ", out);
 			json_print(out, &object->via.map.ptr[i].val);
 		}

@@ -88,6 +88,17 @@ report_unknown(const char *name)
 		    "status shows those there are)\n", own);
 }
 
+static const char *
+with_pid(const char *state, int64_t pid)
+{
+	static char text[32];
+
+	if (pid <= 0)
+		return state;
+	snprintf(text, sizeof(text), "%s (PID %d)", state, (int)pid);
+	return text;
+}
+
 static void
 report_outcome(const msgpack_object *service, enum rpc_method method,
     bool quiet)
@@ -102,7 +113,8 @@ report_outcome(const msgpack_object *service, enum rpc_method method,
 
 	if (is_true(service, "ok")) {
 		if (!quiet && done[method] != NULL)
-			printf("%s: %s\n", name, done[method]);
+			printf("%s: %s\n", name, with_pid(done[method],
+			    number_of(service, "pid", 0)));
 		return;
 	}
 	code = code_of_error(error);
@@ -155,8 +167,9 @@ report_result(enum rpc_method method, const struct parameters *parameters,
 		return;
 	case RPC_RESCAN:
 		if (!json)
-			printf("services added: %d, removed: %d\n",
+			printf("%d service%s added, %d removed\n",
 			    (int)number_of(result, "added", 0),
+			    number_of(result, "added", 0) == 1 ? "" : "s",
 			    (int)number_of(result, "removed", 0));
 		return;
 	case RPC_ENABLE_INSECURE_KEY:
@@ -175,33 +188,47 @@ report_result(enum rpc_method method, const struct parameters *parameters,
 	}
 }
 
-/* There is none. */
+/* There is no answer, and this is why. */
 void
-report_no_answer(enum client_result result)
+report_no_answer(enum client_result result, bool json)
 {
 	const char *socket = escape(client_socket_tried());
+	enum exit_code code = EXIT_FAILED;
+	enum rpc_error error = RPC_FAILED;
+	char text[512];
 
 	switch (result) {
 	case CLIENT_TIMED_OUT:
-		note(EXIT_TIMED_OUT);
-		fputs("*** The supervisor does not answer (is it stopped? "
-		    "pgrep supervisor; kill -CONT)\n", stderr);
-		return;
+		code = EXIT_TIMED_OUT;
+		error = RPC_TIMEOUT;
+		snprintf(text, sizeof(text), "The supervisor does not answer "
+		    "(is it stopped? kill -CONT it)");
+		break;
 	case CLIENT_NONSENSE:
-		note(EXIT_FAILED);
-		fprintf(stderr, "*** What answers at %s is not the "
-		    "supervisor\n", socket);
-		return;
+		snprintf(text, sizeof(text), "What answers at %s is not the "
+		    "supervisor", socket);
+		break;
 	case CLIENT_TOO_LONG:
-		note(EXIT_USAGE);
-		fputs("*** That are too many names at a time (use a pattern, "
-		    "in quotes: 'web*')\n", stderr);
-		return;
+		code = EXIT_USAGE;
+		error = RPC_BAD_REQUEST;
+		snprintf(text, sizeof(text), "These are too many names at a "
+		    "time (use a pattern, in quotes: 'web*')");
+		break;
 	default:
-		note(errno == EACCES ? EXIT_DENIED : EXIT_UNREACHABLE);
-		fprintf(stderr, "*** The supervisor is not reachable at %s: %s "
-		    "(%s)\n", socket, strerror(errno), errno == EACCES ?
+		code = errno == EACCES ? EXIT_DENIED : EXIT_UNREACHABLE;
+		error = errno == EACCES ? RPC_DENIED : RPC_UNAVAILABLE;
+		snprintf(text, sizeof(text), "The supervisor is not reachable "
+		    "at %s: %s (%s)", socket, strerror(errno), errno == EACCES ?
 		    "only root and the user that my_init runs as may" :
 		    "is my_init PID 1 here?");
 	}
+	note(code);
+	if (json) {
+		printf("{\"error\": {\"code\": \"%s\", \"message\": ",
+		    rpc_errors[error]);
+		json_string(stdout, text, strlen(text));
+		puts("}}");
+	}
+	fflush(stdout);
+	fprintf(stderr, "*** %s\n", text);
 }

@@ -252,7 +252,7 @@ refuse(const char *why)
 	if (i < REFUSALS && errno != EAGAIN)
 		timer_arm(&pause_timer, now_ms() + ACCEPT_PAUSE_MS);
 	else
-		event_add(&waiting, NULL);
+		listen_again();
 }
 
 static void

@@ -121,9 +121,10 @@ client_done(struct client *client)
 {
 	if (client->fd == -1 || client->output != NULL)
 		return;
-	client_deadline(client, client->subscription != NULL ? 0 : RPC_IDLE_MS);
 	client->needed = 1;
 	client->pending = client->received > 0;
+	client_deadline(client, client->subscription != NULL ? 0 :
+	    client->pending ? RPC_REQUEST_MS : RPC_IDLE_MS);
 }
 
 /* Sends what the socket takes, and keeps the rest. */

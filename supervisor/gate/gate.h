@@ -76,7 +76,7 @@ struct target {
 	uint32_t	slot;
 	uint8_t		stage;
 	uint8_t		error;		/* enum rpc_error */
-	int32_t		detail;		/* of RPC_FAILED, RPC_TIMEOUT */
+	int32_t		detail;		/* of RPC_FAILED, RPC_TIMEOUT; a pid */
 	uint32_t	ends;		/* of run, before it was asked for */
 };
 
@@ -111,7 +111,6 @@ bool	operation_alone(void);
 void	operation_tell(enum gate_request_type, int32_t number, uint32_t uid);
 
 /* outcome.c */
-extern const char *const unavailable;
 void	outcome_settle(struct client *, struct target *, enum rpc_error,
 	    int32_t detail);
 void	outcome_look(struct client *, struct target *);

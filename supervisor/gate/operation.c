@@ -18,6 +18,9 @@
 
 #define SINGLE_TIMEOUT_MS	10000	/* for what the supervisor does at once */
 
+static const char unavailable[] =
+    "the supervisor is being started again; try again";
+
 static bool asked;		/* a request is on its way ... */
 static struct client *asking;	/* ... of this client, or of nobody any more */
 static bool alone;		/* the supervisor that started us is gone */
@@ -354,9 +357,8 @@ operation_receive(void)
 void
 operation_end_all(void)
 {
-	struct operation *operation;
 	struct client *client;
-	unsigned i;
+	uint32_t msgid;
 
 	if (alone)
 		return;
@@ -365,14 +367,12 @@ operation_end_all(void)
 	for (client = clients; client < clients + RPC_CLIENTS_MAX; client++) {
 		if (client->subscription != NULL)
 			client_close(client);
-		if ((operation = client->operation) == NULL)
+		if (client->operation == NULL)
 			continue;
-		operation->next = operation->count;
-		for (i = 0; i < operation->count; i++)
-			if (operation->targets[i].stage != STAGE_SETTLED)
-				outcome_settle(client, &operation->targets[i],
-				    RPC_UNAVAILABLE, 0);
-		finish_if_settled(client);
+		msgid = client->operation->msgid;
+		operation_free(client);
+		client_error(client, msgid, RPC_UNAVAILABLE, unavailable);
+		client_done(client);
 	}
 }
 

@@ -7,9 +7,6 @@
 
 #define BY_STATUS		0x10000	/* in detail: a wait status, no errno */
 
-const char *const unavailable =
-    "the supervisor is being started again; try again";
-
 static const char *
 explain_key(int32_t detail)
 {
@@ -42,8 +39,6 @@ explain(const struct target *target)
 	case RPC_NOT_PERMITTED:
 		return "it cannot be signalled: it runs as another user, and "
 		    "CAP_KILL is missing";
-	case RPC_UNAVAILABLE:
-		return unavailable;
 	case RPC_TIMEOUT:
 		snprintf(text, sizeof(text), "timed out; it is %s now, and "
 		    "what was begun goes on", target->detail > 0 ?
@@ -53,7 +48,8 @@ explain(const struct target *target)
 		if (target->name[0] == '\0')
 			return explain_key(target->detail);
 		if (!(target->detail & BY_STATUS))
-			return translate_start_error(target->detail);
+			return translate_start_error(target->name,
+			    target->detail);
 		if (signal == 0)
 			snprintf(text, sizeof(text), "run ended with exit code "
 			    "%d", target->detail >> 8 & 0xff);
@@ -111,6 +107,7 @@ outcome_answer(struct client *client)
 		msgpack_pack_array(packer, operation->count);
 		for (i = 0; i < operation->count; i++)
 			translate_outcome(packer, target[i].name,
+			    target[i].error == RPC_OK ? target[i].detail : 0,
 			    target[i].error, explain(&target[i]));
 	}
 	if (operation->method == RPC_SHUTDOWN)
@@ -151,16 +148,17 @@ look_for_start(struct client *client, struct target *target,
 
 	switch ((enum service_state)slot->state) {
 	case SERVICE_UP:
-		outcome_settle(client, target, RPC_OK, 0);
+		outcome_settle(client, target, RPC_OK, slot->pid);
 		return;
 	case SERVICE_BACKOFF:
 		outcome_settle(client, target, RPC_FAILED, slot->error != 0 ?
 		    slot->error : slot->exit_status | BY_STATUS);
 		return;
 	case SERVICE_DOWN:
-		if (slot->ends == target->ends)
+		/* Only once goes down by itself; else it was wanted so. */
+		if (!once || slot->ends == target->ends)
 			outcome_settle(client, target, RPC_SUPERSEDED, 0);
-		else if (once && slot->exit_status == 0)
+		else if (slot->exit_status == 0)
 			outcome_settle(client, target, RPC_OK, 0);
 		else
 			outcome_settle(client, target, RPC_FAILED, slot->error != 0 ?

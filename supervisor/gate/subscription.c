@@ -49,35 +49,43 @@ digest(const struct state_slot *slot)
 	return hash | 1;
 }
 
-/* Tells a subscriber what is new, unless it has not read what was. */
-void
-subscription_look(struct client *client)
+/* Packs what is new of services from slot *i on, up to a limit. */
+static void
+pack_changes(struct subscription *subscription, unsigned *i)
 {
-	struct subscription *subscription = client->subscription;
-	unsigned i, slots = view_slots();
-	msgpack_packer *packer;
+	msgpack_packer *packer = reply_begin();
 	struct state_slot slot;
 	int64_t now = now_ms();
 	uint32_t hash;
 
-	if (client->output != NULL)
-		return;
-	packer = reply_begin();
-	for (i = 0; i < slots && reply_length() < NOTIFICATIONS_MAX; i++) {
-		if (!view_slot(i, &slot) || !is_wanted(subscription, slot.name))
+	for (; *i < view_slots() && reply_length() < NOTIFICATIONS_MAX; ++*i) {
+		if (!view_slot(*i, &slot) ||
+		    !is_wanted(subscription, slot.name))
 			continue;
 		hash = digest(&slot);
-		if (hash == subscription->digests[i])
+		if (hash == subscription->digests[*i])
 			continue;
-		subscription->digests[i] = hash;
+		subscription->digests[*i] = hash;
 		msgpack_pack_array(packer, 3);
 		msgpack_pack_int(packer, RPC_NOTIFICATION);
 		translate_text(packer, "service");
 		msgpack_pack_array(packer, 1);
 		translate_service(packer, &slot, now);
 	}
-	if (reply_length() > 0)
-		reply_send(client);
+}
+
+/* Tells a subscriber what is new, as far as it has read what was. */
+void
+subscription_look(struct client *client)
+{
+	unsigned i = 0;
+
+	while (client->fd != -1 && client->output == NULL &&
+	    i < view_slots()) {
+		pack_changes(client->subscription, &i);
+		if (reply_length() > 0)
+			reply_send(client);
+	}
 }
 
 void

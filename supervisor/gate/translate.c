@@ -236,23 +236,34 @@ pack_flag(msgpack_packer *packer, const char *key, bool value)
 		msgpack_pack_false(packer);
 }
 
-/* Why run could not be executed, and what to do about it. */
+/*
+ * Why run of a service could not be executed, and what to do about it; until the
+ * next call.  The supervisor's log knows more.
+ */
 const char *
-translate_start_error(int error)
+translate_start_error(const char *name, int error)
 {
+	static char text[256];
+	char *end = stpcpy(text, "cannot execute ./run: ");
+
+	end = stpcpy(end, strerror(error));
 	switch (error) {
-	case ENOENT:
-		return "cannot execute ./run: it is not there, or its "
-		    "interpreter is not";
 	case EACCES:
-		return "cannot execute ./run: it is not executable (chmod +x)";
+		if (rpc_is_utf8(name, strlen(name)))
+			stpcpy(stpcpy(stpcpy(end, " (chmod +x /etc/service/"),
+			    name), "/run)");
+		break;
+	case ENOENT:
+		stpcpy(end, " (is it there? is its interpreter?)");
+		break;
 	case ENOEXEC:
-		return "cannot execute ./run: it is no program, and has no #! "
-		    "line";
+		stpcpy(end, " (it needs a line like #!/bin/sh)");
+		break;
 	case EAGAIN:
-		return "cannot execute ./run: no process can be made (limit)";
+		stpcpy(end, " (too many processes for a limit)");
+		break;
 	}
-	return strerror(error);
+	return text;
 }
 
 /* How run ended last: {code}, {signal}, or nil if it has not. */
@@ -315,7 +326,8 @@ translate_service(msgpack_packer *packer, const struct state_slot *slot,
 	pack_exit(packer, slot);
 	translate_text(packer, "error");
 	if (slot->error != 0)
-		translate_text(packer, translate_start_error(slot->error));
+		translate_text(packer, translate_start_error(slot->name,
+		    slot->error));
 	else
 		msgpack_pack_nil(packer);
 }
@@ -352,15 +364,17 @@ translate_error(msgpack_packer *packer, uint32_t msgid, enum rpc_error error,
 	msgpack_pack_nil(packer);
 }
 
-/* One of the services of a result: {name, ok, error?}. */
+/* One of the services of a result: {name, ok, pid?, error?}. */
 void
-translate_outcome(msgpack_packer *packer, const char *name,
+translate_outcome(msgpack_packer *packer, const char *name, int32_t pid,
     enum rpc_error error, const char *message)
 {
-	msgpack_pack_map(packer, error == RPC_OK ? 2 : 3);
+	msgpack_pack_map(packer, 2 + (pid > 0) + (error != RPC_OK));
 	translate_text(packer, "name");
 	translate_name(packer, name);
 	pack_flag(packer, "ok", error == RPC_OK);
+	if (pid > 0)
+		pack_number(packer, "pid", pid);
 	if (error == RPC_OK)
 		return;
 	translate_text(packer, "error");

@@ -43,8 +43,8 @@ void	translate_service(msgpack_packer *, const struct state_slot *,
 void	translate_result(msgpack_packer *, uint32_t msgid);
 void	translate_error(msgpack_packer *, uint32_t msgid, enum rpc_error,
 	    const char *message);
-void	translate_outcome(msgpack_packer *, const char *name, enum rpc_error,
-	    const char *message);
-const char *translate_start_error(int error);
+void	translate_outcome(msgpack_packer *, const char *name, int32_t pid,
+	    enum rpc_error, const char *message);
+const char *translate_start_error(const char *name, int error);
 
 #endif
