@@ -5,6 +5,7 @@
 #   make demo            show it at work, without a container engine
 #   make test            install what the tests need, and run them
 #   make bench           measure it beside other inits
+#   make fuzz            throw random bytes at what decodes, a minute each
 #   make lint            check which folder includes and links what
 #   make STATIC=1        link the supervisor statically, too (the linker's
 #                        warnings are about functions that are not called)
@@ -13,10 +14,12 @@
 VERSION	= 0.1.0
 BUILD	= build
 DESTDIR	=
+FUZZ_SECONDS = 60
 SBINDIR	= /sbin
 BINDIR	= /usr/bin
 LIBDIR	= /usr/lib/my_init
 MANDIR	= /usr/share/man
+COMPLETIONDIR = /usr/share/bash-completion/completions
 
 CC	= gcc
 # PID 1 is static, and smallest with musl: 20 KiB resident where glibc has 700.
@@ -122,7 +125,7 @@ $(BUILD)/%.o: %.c Makefile
 
 # --- unit tests: the file under test, and what it cannot do without ------------
 UNIT_TESTS = $(addprefix $(BUILD)/tests/unit/, test_dump test_environment \
-	test_explain test_fsm test_log test_table)
+	test_explain test_fsm test_log test_rpc test_table test_translate)
 
 FAKE_LOG = $(BUILD)/tests/unit/fake_log.o $(PROTO_OBJECTS)
 $(BUILD)/tests/unit/test_dump: $(addprefix $(BUILD)/supervisor/, dump.o \
@@ -134,6 +137,10 @@ $(BUILD)/tests/unit/test_fsm: $(BUILD)/supervisor/fsm.o
 $(BUILD)/tests/unit/test_log: $(BUILD)/supervisor/log.o $(PROTO_OBJECTS)
 $(BUILD)/tests/unit/test_table: $(BUILD)/supervisor/table.o $(FAKE_LOG)
 
+$(BUILD)/tests/unit/test_rpc: $(BUILD)/proto/rpc.o $(MSGPACK)
+$(BUILD)/tests/unit/test_translate: $(BUILD)/supervisor/gate/translate.o \
+	$(BUILD)/proto/rpc.o $(PROTO_OBJECTS) $(MSGPACK)
+
 $(UNIT_TESTS): %: %.o
 	$(CC) $(CFLAGS) $(SANITIZER) -pie -o $@ $^ -lcmocka -ljson-c
 
@@ -142,16 +149,48 @@ $(BUILD)/tests/unit/%.o: WARNINGS += -Wno-write-strings
 
 unit-tests: $(UNIT_TESTS)
 
+# --- fuzzing: what decodes, and a libFuzzer target around it ---------------------
+# gcc has no libFuzzer.  Variables are not initialized here, so that one that is
+# used too early does not look like 0.
+FUZZ_CC	= clang
+FUZZ_SANITIZER = -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_CFLAGS = $(filter-out -ftrivial-auto-var-init=%,$(CFLAGS)) \
+	-fno-omit-frame-pointer
+FUZZ_TARGETS = $(addprefix $(BUILD)/fuzz/fuzz_, request gate reply)
+FUZZ_OBJECTS = $(BUILD)/fuzz/objects
+
+$(FUZZ_OBJECTS)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(PATHS) -DVERSION='"$(VERSION)"' \
+	    $(FUZZ_CFLAGS) $(FUZZ_SANITIZER) -MMD -c -o $@ $<
+
+FUZZ_COMMON = $(addprefix $(FUZZ_OBJECTS)/, tests/fuzz/check.o proto/rpc.o \
+	proto/names.o proto/escape.o)
+$(BUILD)/fuzz/fuzz_request: $(FUZZ_OBJECTS)/supervisor/gate/translate.o
+$(BUILD)/fuzz/fuzz_gate: $(FUZZ_OBJECTS)/supervisor/control.o
+$(BUILD)/fuzz/fuzz_reply: $(addprefix $(FUZZ_OBJECTS)/ctl/, client.o json.o \
+	print.o report.o sv_service.o)
+$(BUILD)/fuzz/fuzz_reply: FUZZ_LINK = -Wl,--wrap=client_call
+
+$(FUZZ_TARGETS): $(BUILD)/fuzz/%: $(FUZZ_OBJECTS)/tests/fuzz/%.o $(FUZZ_COMMON)
+	$(FUZZ_CC) $(FUZZ_CFLAGS) $(FUZZ_SANITIZER) $(FUZZ_LINK) -o $@ $^ \
+	    -Wl,--as-needed $(MSGPACK) -levent_core -ljson-c
+
+fuzz-targets: $(FUZZ_TARGETS)
+
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
 	    $(DESTDIR)$(LIBDIR) $(DESTDIR)$(LIBDIR)/empty \
-	    $(DESTDIR)$(MANDIR)/man8
+	    $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONDIR)
 	install -m 755 $(BUILD)/my_init $(DESTDIR)$(SBINDIR)/my_init
 	install -m 755 $(BUILD)/supervisor.bin $(DESTDIR)$(LIBDIR)/supervisor
 	install -m 755 $(BUILD)/gate $(DESTDIR)$(LIBDIR)/gate
 	install -m 755 $(BUILD)/initctl $(DESTDIR)$(SBINDIR)/initctl
 	ln -sf $(SBINDIR)/initctl $(DESTDIR)$(BINDIR)/sv
-	install -m 644 initd/my_init.8 $(DESTDIR)$(MANDIR)/man8/my_init.8
+	install -m 644 initd/my_init.8 ctl/initctl.8 ctl/sv.8 \
+	    $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 ctl/initctl.bash $(DESTDIR)$(COMPLETIONDIR)/initctl
+	ln -sf initctl $(DESTDIR)$(COMPLETIONDIR)/sv
 
 # The jobs a newcomer starts with install what they need first, so they run make
 # again: what is missing now is not missing then.
@@ -171,6 +210,11 @@ bench:
 	$(MAKE) install DESTDIR=$(CURDIR)/$(BUILD)/stage
 	BUILD=$(BUILD) MY_INIT_STAGE=$(CURDIR)/$(BUILD)/stage tests/bench/run
 
+fuzz:
+	./packages fuzz
+	$(MAKE) fuzz-targets
+	BUILD=$(BUILD) tests/fuzz/run $(FUZZ_SECONDS)
+
 lint:
 	tests/lint $(BUILD)
 
@@ -179,7 +223,8 @@ clean:
 
 -include $(INIT_OBJECTS:.o=.d) $(SUPERVISOR_OBJECTS:.o=.d) \
 	$(GATE_OBJECTS:.o=.d) $(CLIENT_OBJECTS:.o=.d) \
-	$(SMALL_PROTO_OBJECTS:.o=.d) $(PROTO_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
+	$(SMALL_PROTO_OBJECTS:.o=.d) $(PROTO_OBJECTS:.o=.d) \
+	$(wildcard $(FUZZ_OBJECTS)/*/*.d $(FUZZ_OBJECTS)/*/*/*.d) $(UNIT_TESTS:=.d)
 
-.PHONY: all install unit-tests demo test bench lint clean
+.PHONY: all install unit-tests fuzz-targets demo test bench fuzz lint clean
 .DELETE_ON_ERROR:

@@ -67,6 +67,9 @@ start() {
 	    KILL_PROCESS_TIMEOUT=5 "${given[@]}" \
 	    unshare --pid --fork --kill-child --mount-proc="$root/proc" \
 	    chroot $root /sbin/my_init "$@" 2>&1; }
+	# bash forgets both when it has ended.
+	container=$CONTAINER_PID
+	exec {output}<&"${CONTAINER[0]}"
 }
 
 trap '[ -z "${init-}" ] || kill -9 "$init" 2>/dev/null || :' EXIT
@@ -74,7 +77,7 @@ trap '[ -z "${init-}" ] || kill -9 "$init" 2>/dev/null || :' EXIT
 # Prints what the container prints, up to a line that matches.
 follow() {
 	local line
-	while IFS= read -r -t 20 line <&"${CONTAINER[0]}"; do
+	while IFS= read -r -t 20 line <&"$output"; do
 		printf '    %s\n' "$line"
 		case $line in *"$1"*) return 0 ;; esac
 	done
@@ -94,7 +97,7 @@ given=(FROM_DOCKER_RUN="it's set outside")
 say "Boot: environment, startup script, services"
 start
 follow "crasher: hello"
-init=$(pgrep -P "$CONTAINER_PID" -x my_init)
+init=$(pgrep -P "$container" -x my_init)
 exec {pidfd}<"/proc/$init"
 for name in memcached cron; do
 	until pid_of $name >/dev/null; do :; done
@@ -102,6 +105,21 @@ done
 
 say "The processes: a reaper, a supervisor, the services"
 inside ps -eo pid,ppid,user:12,stat,args --forest | grep -v 'ps -eo' | sed 's/^/    /'
+
+say "initctl status"
+inside initctl status | sed 's/^/    /'
+
+say "initctl restart memcached: answered when it is up again"
+inside initctl restart memcached | sed 's/^/    /'
+echo "    and in runit's words: $(inside sv status memcached)"
+
+say "initctl stop 'cron*'; initctl status cron (exit code 3: not up); start it again"
+inside initctl stop 'cron*' | sed 's/^/    /'
+inside initctl status cron | sed 's/^/    /' || :
+inside initctl start cron | sed 's/^/    /'
+
+say "A service that is not there"
+inside initctl restart memcachd 2>&1 | sed 's/^/    /' || :
 
 say "The environment, as shell and as JSON"
 sed 's/^/    /' "/proc/$init/root/etc/container_environment.sh"
@@ -122,16 +140,16 @@ echo "    memcached was PID $after, is PID $(pid_of memcached)"
 say "The crashing service: restarted, again and again"
 follow "crasher: hello"
 
-say "docker stop sends TERM: everything ends in order"
-kill -TERM "$init"
+say "docker stop sends TERM; initctl shutdown --exit-code 7 does the same from inside"
+inside initctl shutdown --exit-code 7
 follow "Killing all processes"
-wait "$CONTAINER_PID" && code=0 || code=$?
+wait "$container" && code=0 || code=$?
 echo "    exit code $code; processes left: $(ls /proc/self/fd/$pidfd/task 2>/dev/null | wc -l)"
 exec {pidfd}<&-
 
 say "A one-shot command, with all services: my_init -- sh -c '...; exit 42'"
 start -- sh -c 'echo "WORLD is $WORLD"; exit 42'
 follow "Killing all processes"
-wait "$CONTAINER_PID" && code=0 || code=$?
+wait "$container" && code=0 || code=$?
 echo "    exit code $code"
 [ "$code" -eq 42 ]

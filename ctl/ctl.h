@@ -102,7 +102,9 @@ struct target {
 	int64_t		seconds;	/* in this state */
 	bool		since_asked;	/* it began after we did */
 	bool		want_up, paused, got_term;
+	char		*failure;	/* a line to be printed in its turn */
 };
+extern bool targets_in_order;	/* print no failure before its turn */
 extern struct target *targets;
 extern int target_count;
 extern int target_failures;

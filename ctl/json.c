@@ -83,6 +83,8 @@ json_print(FILE *out, const msgpack_object *object)
 		for (i = 0; i < object->via.map.size; i++) {
 			if (i > 0)
 				fputs(", ", out);
+			/* Keys are strings; what is none has no name. */
+			length = 0;
 			rpc_bytes(&object->via.map.ptr[i].key, &bytes, &length);
 			json_string(out, bytes, length);
 			fputs(": ", out);

@@ -134,6 +134,12 @@ wait_for(char character, int64_t wait_ms, bool force)
 }
 
 static int
+exit_code(void)
+{
+	return target_failures > 99 ? 99 : target_failures;
+}
+
+static int
 print_all(void)
 {
 	int i, code = 0;
@@ -141,6 +147,8 @@ print_all(void)
 	targets_look();
 	for (i = 0; i < target_count; i++) {
 		if (targets[i].directory == -1) {
+			if (targets[i].failure != NULL)
+				fputs(targets[i].failure, stdout);
 			code = LSB_UNKNOWN;
 			continue;
 		}
@@ -148,7 +156,7 @@ print_all(void)
 		putchar('\n');
 		code = targets[i].pid > 0 ? 0 : LSB_DOWN;
 	}
-	return lsb ? code : target_failures;
+	return lsb ? code : exit_code();
 }
 
 /* --- the command line ------------------------------------------------------------ */
@@ -246,6 +254,7 @@ sv_main(int argc, char **argv)
 	if (optind == argc)
 		usage();
 	characters = meaning(argv[optind++], &waits, &force);
+	targets_in_order = characters[0] == 's';
 	target_count = lsb ? 1 : argc - optind;
 	if (target_count == 0)
 		usage();
@@ -261,5 +270,5 @@ sv_main(int argc, char **argv)
 	if (waits)
 		wait_for(characters[0], wait_s * 1000, force);
 	fflush(stdout);
-	return target_failures > 99 ? 99 : target_failures;
+	return exit_code();
 }

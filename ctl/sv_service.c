@@ -12,6 +12,7 @@
 
 #define BATCH	256	/* services asked about at a time */
 
+bool targets_in_order;
 struct target *targets;
 int target_count;
 int target_failures;	/* so far: sv's exit code */
@@ -38,8 +39,12 @@ static void
 give_up(struct target *target, const char *prefix, const char *why, int error)
 {
 	target_failures++;
-	printf("%s: %s: %s%s%s\n", prefix, escape(target->given), why,
-	    error != 0 ? ": " : "", error != 0 ? error_text(error) : "");
+	if (asprintf(&target->failure, "%s: %s: %s%s%s\n", prefix,
+	    escape(target->given), why, error != 0 ? ": " : "",
+	    error != 0 ? error_text(error) : "") == -1)
+		target->failure = NULL;
+	else if (!targets_in_order)
+		fputs(target->failure, stdout);
 	if (target->directory != -1)
 		close(target->directory);
 	target->directory = -1;
@@ -134,7 +139,7 @@ read_service(struct target *target, const msgpack_object *service)
 	    RUN;
 	target->seconds = (target->state == RUN ?
 	    number_of(service, "uptime_ms", 0) : since_ms) / 1000;
-	target->since_asked = now_ms() - since_ms >= began_ms;
+	target->since_asked = since_ms <= now_ms() - began_ms;
 	target->want_up = rpc_is(rpc_find(service, "want"), "up");
 	target->paused = is_true(service, "paused");
 	target->got_term = number_of(service, "sent", 0) == 15 &&

@@ -111,15 +111,22 @@ bind_socket(void)
 	return true;
 }
 
+/* Makes the socket at path, in a directory that is ours. */
 static bool
-open_at(const char *where, bool resumed)
+open_path(bool resumed)
 {
 	char directory[sizeof(path)];
 
-	snprintf(path, sizeof(path), "%s", where);
-	snprintf(directory, sizeof(directory), "%s", where);
+	strcpy(directory, path);
 	*strrchr(directory, '/') = '\0';
 	return take_directory(directory, resumed) && bind_socket();
+}
+
+static bool
+open_at(const char *where, bool resumed)
+{
+	strcpy(path, where);
+	return open_path(resumed);
 }
 
 /* Where the environment says: a directory of others, whose care that is. */
@@ -194,7 +201,8 @@ gatekeeper_check(void)
 		return;
 	log_warn("The control socket %s has been removed or replaced; making "
 	    "it again", escape(path));
-	if (!bind_socket()) {
+	/* The directory may have gone with it, unless it is another's. */
+	if (directory_lock != -1 ? !open_path(true) : !bind_socket()) {
 		log_warn("Cannot make the control socket %s: %s", escape(path),
 		    strerror(errno));
 		return;

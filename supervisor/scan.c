@@ -78,22 +78,6 @@ add(int directory, const char *name)
 	service_want(service, want, false);
 }
 
-/* Its directory is there, for the first time, still or again. */
-static struct service *
-see(int directory, const char *name)
-{
-	struct service *service = index_find(name);
-
-	if (service == NULL) {
-		add(directory, name);
-		return index_find(name);
-	}
-	if (service_slot(service)->flags & SLOT_REMOVED) {
-		result.added++;
-		service_want(service, wanted(directory, name), false);
-	}
-	return service;
-}
 
 /* Its directory is gone, even if there is another of that name by now. */
 static void
@@ -103,6 +87,36 @@ lose(struct service *service)
 		return;
 	result.removed++;
 	service_want(service, WANT_DOWN, true);
+}
+
+/*
+ * Its directory is there, for the first time, still or again.  A link in the place
+ * of another leads to another service, of the same name (ln -sfn replaces one so
+ * that there is no moment without).
+ */
+static struct service *
+see(int directory, const struct dirent *entry)
+{
+	ino_t link = entry->d_type == DT_LNK ? entry->d_ino : 0;
+	struct service *service = index_find(entry->d_name);
+
+	if (service != NULL && service->link != 0 && link != 0 &&
+	    service->link != link) {
+		/* One that is down already is none any more. */
+		lose(service);
+		service = index_find(entry->d_name);
+	}
+	if (service == NULL) {
+		add(directory, entry->d_name);
+		if ((service = index_find(entry->d_name)) == NULL)
+			return NULL;
+	}
+	service->link = link;
+	if (service_slot(service)->flags & SLOT_REMOVED) {
+		result.added++;
+		service_want(service, wanted(directory, entry->d_name), false);
+	}
+	return service;
 }
 
 static void
@@ -147,7 +161,7 @@ scan_services(void)
 	while ((entry = readdir(directory)) != NULL) {
 		if (!is_service(dirfd(directory), entry))
 			continue;
-		service = see(dirfd(directory), entry->d_name);
+		service = see(dirfd(directory), entry);
 		if (service != NULL)
 			service->seen = scan;
 	}
@@ -197,6 +211,8 @@ changed_cb(int fd, short what, void *argument)
 			event = (const struct inotify_event *)p;
 			if (event->wd == socket_watch) {
 				lost_socket = true;
+				if (event->mask & IN_IGNORED)
+					socket_watch = -1;
 				continue;
 			}
 			if (event->wd == watch && (event->mask &
@@ -214,10 +230,9 @@ changed_cb(int fd, short what, void *argument)
 		}
 	if (lost_socket)
 		gatekeeper_check();
-	if (!relevant)
-		return;
 	watch_directory();
-	scan_services();
+	if (relevant)
+		scan_services();
 }
 
 static void

@@ -278,6 +278,7 @@ prepare(struct service *service)
 	service->process.ended = ended_cb;
 	evtimer_assign(&service->timer, base, timer_cb, service);
 	service->directory = -1;
+	service->link = 0;
 	index_insert(service);
 }
 

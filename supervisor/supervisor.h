@@ -167,6 +167,7 @@ struct service {
 	struct group	*group;		/* what run left, while it is ended */
 	int		directory;	/* kept open for finish, or -1 */
 	uint32_t	seen;		/* number of the scan that last saw it */
+	ino_t		link;		/* of its symbolic link, or 0 */
 	uint16_t	next;		/* in index.c: 1 + the next of its bucket */
 };
 struct state_slot *service_slot(const struct service *);

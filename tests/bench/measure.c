@@ -40,6 +40,7 @@
 #define SERVICE_DIRECTORY	"/etc/service"
 #define SERVICE_PROGRAM		"/bench/service"
 #define TIMEOUT_S		60	/* for one command */
+#define MAX_ARGUMENTS	2048
 #define SAMPLE_US		500	/* from one count of zombies to the next */
 
 static struct page *page;
@@ -80,7 +81,8 @@ make_services(void)
 		if (mkdir(path, 0755) == -1)
 			err(1, "%s", path);
 		if (i == 0)
-			copy_program(SERVICE_PROGRAM, run);
+			copy_program(getenv("BENCH_SERVICE") != NULL ?
+			    getenv("BENCH_SERVICE") : SERVICE_PROGRAM, run);
 		else if (link(SERVICE_DIRECTORY "/0000/run", run) == -1)
 			err(1, "%s", run);
 	}
@@ -340,9 +342,69 @@ end(void)
 	return ended_ns - page->exec_ns;
 }
 
+/*
+ * Runs a client in the namespace of the init.  From its exec to its end.
+ */
 static int64_t
-answer(const char *command)
+client(char *command)
 {
+	static char *const environment[] = {
+		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL
+	};
+	static char *argv[MAX_ARGUMENTS + 1];
+	static volatile int64_t begun_ns;
+	char *word, *rest = command;
+	int status, null_fd;
+	size_t i = 0;
+	pid_t pid;
+
+	while ((word = strsep(&rest, " \n")) != NULL && i < MAX_ARGUMENTS)
+		if (*word != '\0')
+			argv[i++] = word;
+	argv[i] = NULL;
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if ((pid = vfork()) == 0) {
+		dup2(null_fd, 0);
+		dup2(null_fd, 1);
+		begun_ns = now_ns();
+		execve(argv[0], argv, environment);
+		_exit(127);
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		err(1, "waitpid");
+	close(null_fd);
+	if (status != 0)
+		errx(1, "%s ended with status %d", argv[0], status);
+	return now_ns() - begun_ns;
+}
+
+/* What the supervisor has used of the processors. */
+static long
+sum_cpu_ms(void)
+{
+	char buffer[1024], *p;
+	const char *pid;
+	long user, system, ticks = 0;
+
+	while ((pid = next_process()) != NULL)
+		if (read_file(pid, "stat", buffer, sizeof(buffer)) &&
+		    strstr(buffer, "(supervisor)") != NULL &&
+		    (p = strrchr(buffer, ')')) != NULL &&
+		    sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
+		    "%ld %ld", &user, &system) == 2)
+			ticks += user + system;
+	return ticks * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+static int64_t
+answer(char *command)
+{
+	if (strncmp(command, "client ", 7) == 0)
+		return client(command + 7);
+	if (strcmp(command, "cpu\n") == 0)
+		return sum_cpu_ms();
+	if (strcmp(command, "starts\n") == 0)
+		return atomic_load(&page->running);
 	if (strcmp(command, "up\n") == 0)
 		return wait_up();
 	if (strcmp(command, "processes\n") == 0)
@@ -365,7 +427,7 @@ answer(const char *command)
 int
 main(int argc, char **argv)
 {
-	char command[32];
+	static char command[128 * 1024];
 
 	if (argc < 5 || strcmp(argv[3], "--") != 0)
 		errx(2, "usage: measure ROOT SERVICES -- INIT [ARGUMENT...]");
@@ -378,7 +440,9 @@ main(int argc, char **argv)
 		alarm(0);
 	}
 	/* What is left of the namespace ends with its PID 1. */
-	if (init != 0)
+	if (init != 0) {
 		kill(init, SIGKILL);
+		waitpid(init, NULL, 0);
+	}
 	return 0;
 }

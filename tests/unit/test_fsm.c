@@ -207,7 +207,7 @@ foreign_events_change_nothing(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
-		for (want = WANT_DOWN; want <= WANT_UP; want++) {
+		for (want = WANT_DOWN; want < SERVICE_WANTS; want++) {
 			step = fsm_step(foreign[i].state, want,
 			    foreign[i].event, &with_finish);
 			assert_int_equal(step.state, foreign[i].state);
@@ -236,6 +236,56 @@ wait_after(uint32_t quick_deaths, int64_t lived_ms)
 	assert_int_equal(step.state, SERVICE_BACKOFF);
 	assert_int_equal(step.action, ACTION_NONE);
 	return step.delay_ms;
+}
+
+/* Up, down, waiting: each ends in a new start, and none loses its finish. */
+static void
+restart_ends_and_starts(void **state)
+{
+	static const struct row rows[] = {
+		{ SERVICE_DOWN, WANT_UP, EVENT_RESTART, &plain,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_BACKOFF, WANT_UP, EVENT_RESTART, &plain,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_RESTART, &plain,
+		    { SERVICE_STOPPING, ACTION_STOP, STOP_MS } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_RESTART, &plain,
+		    { SERVICE_STOPPING, ACTION_STOP, STOP_MS } },
+		/* What is ending already is not told to end again. */
+		{ SERVICE_STOPPING, WANT_UP, EVENT_RESTART, &plain,
+		    { SERVICE_STOPPING, ACTION_NONE, KEEP_TIMER } },
+		{ SERVICE_FINISHING, WANT_UP, EVENT_RESTART, &with_finish,
+		    { SERVICE_FINISHING, ACTION_NONE, KEEP_TIMER } },
+		{ SERVICE_STOPPING, WANT_UP, EVENT_GROUP_GONE, &plain,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+static void
+once_is_not_started_again(void **state)
+{
+	static const struct row rows[] = {
+		{ SERVICE_DOWN, WANT_ONCE, EVENT_START, &plain,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_ONCE, EVENT_STARTED, &plain,
+		    { SERVICE_UP, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_UP, WANT_ONCE, EVENT_EXITED, &plain,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_ONCE, EVENT_START_FAILED, &plain,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_UP, WANT_ONCE, EVENT_EXITED, &with_finish,
+		    { SERVICE_FINISHING, ACTION_FINISH, FINISH_MS } },
+		{ SERVICE_FINISHING, WANT_ONCE, EVENT_FINISHED, &with_finish,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_BACKOFF, WANT_ONCE, EVENT_TIMER, &plain,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+	};
+
+	(void)state;
+	CHECK(rows);
 }
 
 static void
@@ -273,6 +323,8 @@ main(void)
 		cmocka_unit_test(finishing_is_awaited_but_not_for_ever),
 		cmocka_unit_test(backoff_waits_unless_told_otherwise),
 		cmocka_unit_test(foreign_events_change_nothing),
+		cmocka_unit_test(restart_ends_and_starts),
+		cmocka_unit_test(once_is_not_started_again),
 		cmocka_unit_test(restarts_are_paced),
 	};
 
