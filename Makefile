@@ -166,6 +166,10 @@ $(FUZZ_OBJECTS)/%.o: %.c Makefile
 
 FUZZ_COMMON = $(addprefix $(FUZZ_OBJECTS)/, tests/fuzz/check.o proto/rpc.o \
 	proto/names.o proto/escape.o)
+# The branches of the targets' own checks are not what inputs are looked for.
+$(FUZZ_OBJECTS)/tests/fuzz/check.o: FUZZ_SANITIZER = -fsanitize=address,undefined
+# Called for many beginnings of an input; to note all it compares takes the time.
+$(FUZZ_OBJECTS)/proto/rpc.o: FUZZ_SANITIZER += -fno-sanitize-coverage=trace-cmp
 $(BUILD)/fuzz/fuzz_request: $(FUZZ_OBJECTS)/supervisor/gate/translate.o
 $(BUILD)/fuzz/fuzz_gate: $(FUZZ_OBJECTS)/supervisor/control.o
 $(BUILD)/fuzz/fuzz_reply: $(addprefix $(FUZZ_OBJECTS)/ctl/, client.o json.o \

@@ -272,7 +272,7 @@ send_all(int fd, const char *bytes, size_t length)
 }
 
 static enum client_result
-call_once(const msgpack_sbuffer *request, int64_t deadline_ms,
+call_once(const msgpack_sbuffer *request, bool keep, int64_t deadline_ms,
     struct answer *answer)
 {
 	const struct timeval limit = { .tv_sec = ANSWER_MS / 1000 };
@@ -285,7 +285,9 @@ call_once(const msgpack_sbuffer *request, int64_t deadline_ms,
 	send_all(fd, request->data, request->size);
 	result = receive(fd, deadline_ms, answer);
 	error = errno;
-	close(fd);
+	/* A shutdown waits for this, and our end is to come before it. */
+	if (!keep)
+		close(fd);
 	errno = error;
 	return result;
 }
@@ -335,7 +337,8 @@ client_call(enum rpc_method method, const struct parameters *parameters,
 		return CLIENT_TOO_LONG;
 	}
 	for (;;) {
-		result = call_once(&request, begin_ms + limit_ms, answer);
+		result = call_once(&request, method == RPC_SHUTDOWN,
+		    begin_ms + limit_ms, answer);
 		if (!may_pass(result, answer) ||
 		    now_ms() - begin_ms >= RETRY_MS)
 			break;

@@ -83,6 +83,7 @@ unsigned distance(const char *, const char *);
 /* report.c */
 extern int worst;
 void	note(enum exit_code);
+void	report_impossible(const char *name);
 enum exit_code code_of_error(const msgpack_object *error);
 void	report_no_answer(enum client_result, bool json);
 void	report_result(enum rpc_method, const struct parameters *,

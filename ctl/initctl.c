@@ -47,6 +47,15 @@ static struct {
 	struct parameters parameters;
 } options = { .parameters = PARAMETERS_NONE };
 
+/* What was to be printed counts: the exit code if it could not be. */
+static int
+written(void)
+{
+	if ((fflush(stdout) == EOF || ferror(stdout)) && worst == EXIT_DONE)
+		return EXIT_FAILED;
+	return worst;
+}
+
 static void
 print_usage(FILE *out)
 {
@@ -78,7 +87,7 @@ print_help(void)
 	    "Exit codes: 0 done, 1 failed, 2 usage, 3 a named service is not "
 	    "up,\n4 unknown service, 5 supervisor not reachable, 6 timed out, "
 	    "7 denied.\n\nSee initctl(8).\n");
-	exit(EXIT_DONE);
+	exit(written());
 }
 
 static void __attribute__((noreturn, format(printf, 1, 2)))
@@ -164,7 +173,7 @@ parse_options(int argc, char **argv)
 			break;
 		case VERSION_SHOWN:
 			puts("initctl " VERSION);
-			exit(EXIT_DONE);
+			exit(written());
 		case 'h':
 			print_help();
 		default:
@@ -293,13 +302,28 @@ is_package_script(int argc, char **argv)
 	return false;
 }
 
+static void
+take_names(int argc, char **argv)
+{
+	const char **names = calloc((size_t)argc, sizeof(*names));
+	size_t length;
+	int i;
+
+	for (i = 0; names != NULL && i < argc; i++) {
+		names[options.parameters.count] = service_name(argv[i]);
+		length = strlen(names[options.parameters.count]);
+		if (length == 0 || length > STATE_NAME_MAX)
+			report_impossible(argv[i]);
+		else
+			options.parameters.count++;
+	}
+	options.parameters.names = names;
+}
+
 static int
 initctl_main(int argc, char **argv)
 {
 	const struct command *command;
-	const char **names;
-	int i;
-
 	static char buffer[64 * 1024];	/* musl's own has a kilobyte */
 
 	if (is_package_script(argc, argv))
@@ -326,21 +350,14 @@ initctl_main(int argc, char **argv)
 		options.parameters.signal = *argv++;
 		argc--;
 	}
-	if (argc > 0) {
-		if ((names = calloc((size_t)argc, sizeof(*names))) == NULL)
-			return EXIT_FAILED;
-		for (i = 0; i < argc; i++)
-			names[i] = service_name(argv[i]);
-		options.parameters.names = names;
-		options.parameters.count = (unsigned)argc;
-	}
+	if (argc > 0)
+		take_names(argc, argv);
 	/* The end of all processes may come before its announcement is read. */
 	if (command->method == RPC_SHUTDOWN)
 		signal(SIGTERM, SIG_IGN);
-	run(command);
-	if (fflush(stdout) == EOF && worst == EXIT_DONE)
-		return EXIT_FAILED;
-	return worst;
+	if (argc == 0 || options.parameters.count > 0)
+		run(command);
+	return written();
 }
 
 int

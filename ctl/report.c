@@ -21,6 +21,7 @@ note(enum exit_code code)
 		worst = code;
 }
 
+/* The exit code for an error of the protocol. */
 enum exit_code
 code_of_error(const msgpack_object *error)
 {
@@ -43,32 +44,52 @@ code_of_error(const msgpack_object *error)
 	return EXIT_FAILED;
 }
 
+/* All services there are; asked for once. */
+static const msgpack_object *
+all_services(void)
+{
+	const struct parameters none = PARAMETERS_NONE;
+	static struct answer answer;
+	static bool asked;
+
+	if (!asked && client_call(RPC_STATUS, &none, &answer) !=
+	    CLIENT_ANSWERED)
+		answer.result = NULL;
+	asked = true;
+	return rpc_find(answer.result, "services");
+}
+
 /* The service that somebody who typed this may have meant, or NULL. */
 static const char *
 likely_name(const char *name)
 {
-	const struct parameters none = PARAMETERS_NONE;
-	const msgpack_object *services, *service;
+	const msgpack_object *services = all_services(), *service;
 	static char best[STATE_NAME_MAX * 4 + 1];
-	unsigned least = (unsigned)strlen(name) / 3 + 1, d;
-	struct answer answer;
+	unsigned length = (unsigned)strlen(name), least = length / 3 + 1, d;
 	uint32_t i;
 
 	best[0] = '\0';
-	if (client_call(RPC_STATUS, &none, &answer) == CLIENT_ANSWERED &&
-	    (services = rpc_find(answer.result, "services")) != NULL &&
-	    services->type == MSGPACK_OBJECT_ARRAY)
-		for (i = 0; i < services->via.array.size; i++) {
-			service = rpc_find(&services->via.array.ptr[i], "name");
-			d = distance(name, text_of(service));
-			if (d <= least && (d < least || best[0] == '\0')) {
-				least = d;
-				snprintf(best, sizeof(best), "%s",
-				    text_of(service));
-			}
+	for (i = 0; services != NULL &&
+	    services->type == MSGPACK_OBJECT_ARRAY &&
+	    i < services->via.array.size; i++) {
+		service = rpc_find(&services->via.array.ptr[i], "name");
+		d = distance(name, text_of(service));
+		if (d < length && d <= least && (d < least ||
+		    best[0] == '\0')) {
+			least = d;
+			snprintf(best, sizeof(best), "%s", text_of(service));
 		}
-	client_free(&answer);
+	}
 	return best[0] == '\0' ? NULL : best;
+}
+
+/* A name that no service can have, which the supervisor is not asked about. */
+void
+report_impossible(const char *name)
+{
+	note(EXIT_UNKNOWN);
+	fprintf(stderr, "*** %s: no service has that name, or can have (it may "
+	    "have 1 to %d bytes)\n", escape(name), STATE_NAME_MAX);
 }
 
 static void

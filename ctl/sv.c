@@ -209,14 +209,13 @@ meaning(const char *word, bool *waits, bool *force)
 }
 
 static int64_t
-wait_seconds(const char *text)
+seconds(const char *text)
 {
 	char *end;
 	long value = strtol(text, &end, 10);
 
-	if (end == text || *end != '\0' || value < 0 || value > 1000000)
-		usage();
-	return value;
+	return end == text || *end != '\0' || value < 0 || value > 1000000 ?
+	    -1 : value;
 }
 
 /*
@@ -227,8 +226,7 @@ int
 sv_main(int argc, char **argv)
 {
 	const char *wait = getenv("SVWAIT"), *characters, *p;
-	int64_t wait_s = wait != NULL && *wait != '\0' ?
-	    wait_seconds(wait) : WAIT_S;
+	int64_t wait_s;
 	bool waits = false, force = false;
 	int option, i;
 
@@ -236,11 +234,15 @@ sv_main(int argc, char **argv)
 	    argv[0];
 	lsb = strcmp(program, "sv") != 0;
 	began_ms = now_ms();
+	/* A bad one is the environment's fault, and keeps nobody from asking. */
+	if (wait == NULL || (wait_s = seconds(wait)) == -1)
+		wait_s = WAIT_S;
 	opterr = 0;
 	while ((option = getopt(argc, argv, "+vw:V")) != -1)
 		switch (option) {
 		case 'w':
-			wait_s = wait_seconds(optarg);
+			if ((wait_s = seconds(optarg)) == -1)
+				usage();
 			/* FALLTHROUGH */
 		case 'v':
 			waits = true;

@@ -109,6 +109,8 @@ target_open(struct target *target, const char *given)
 		snprintf(path, sizeof(path), "%s", given);
 	else
 		snprintf(path, sizeof(path), "%s/%s", services, given);
+	if (length == 0)
+		path[0] = '\0';
 	target->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (target->directory == -1) {
 		give_up(target, "fail", "unable to change to service directory",

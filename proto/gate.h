@@ -44,7 +44,7 @@ enum gate_request_type {
 	/* Not asked but told, for the log. */
 	GATE_REFUSED = 9,	/* number: pid; uid */
 	GATE_SANDBOX = 10,	/* number: GATE_WITHOUT_ bits */
-	GATE_DELIVERED = 11,	/* a client knows that there is a shutdown */
+	GATE_DELIVERED = 11,	/* who asked for a shutdown has its answer */
 };
 
 /* What could not be done to lock the gate in. */

@@ -10,7 +10,7 @@
 
 #include "supervisor.h"
 
-#define DELIVERY_MS	1000	/* for a client to be told before all ends */
+#define DELIVERY_MS	1000	/* for a client to end before all does */
 #define REFUSED_PAUSE_MS 10000	/* between messages about refused clients */
 
 static struct event delivery;
@@ -154,7 +154,7 @@ delivery_cb(int fd, short what, void *argument)
 
 /*
  * A shutdown may be over in a millisecond, and takes everybody's processes with
- * it; so it begins when the client has been told that it will, or soon anyway.
+ * it, the client's, too; so it begins when that has gone, or soon anyway.
  */
 static enum gate_answer
 answer_shutdown(const struct gate_request *request)
@@ -166,7 +166,7 @@ answer_shutdown(const struct gate_request *request)
 	return GATE_ACCEPTED;
 }
 
-/* The client that asked for a shutdown knows, or will never know. */
+/* The client that asked for a shutdown has its answer, or will never have it. */
 void
 control_delivered(void)
 {

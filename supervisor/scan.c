@@ -189,7 +189,8 @@ watch_directory(void)
 	if (socket_watch == -1 && gatekeeper_directory() != NULL)
 		socket_watch = inotify_add_watch(notify,
 		    gatekeeper_directory(), IN_DELETE | IN_MOVED_FROM |
-		    IN_MOVED_TO | IN_DELETE_SELF | IN_ONLYDIR);
+		    IN_MOVED_TO | IN_DELETE_SELF |
+		    IN_MOVE_SELF | IN_ONLYDIR);
 }
 
 static void
@@ -211,7 +212,10 @@ changed_cb(int fd, short what, void *argument)
 			event = (const struct inotify_event *)p;
 			if (event->wd == socket_watch) {
 				lost_socket = true;
-				if (event->mask & IN_IGNORED)
+				/* The directory itself is gone. */
+				if (event->mask & IN_MOVE_SELF)
+					inotify_rm_watch(notify, socket_watch);
+				if (event->mask & (IN_IGNORED | IN_MOVE_SELF))
 					socket_watch = -1;
 				continue;
 			}

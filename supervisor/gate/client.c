@@ -105,6 +105,9 @@ client_close(struct client *client)
 		return;
 	close(client->fd);
 	descriptors_full = false;
+	if (client->told_end)
+		operation_tell(GATE_DELIVERED, 0, 0);
+	client->told_end = false;
 	client->fd = -1;
 	free(client->output);
 	client->output = NULL;

@@ -25,6 +25,7 @@ struct client {
 	bool		busy;		/* ... unless its operation is not sent */
 	bool		may_change;
 	bool		pending;	/* has sent more than was looked at */
+	bool		told_end;	/* when it goes, a shutdown may begin */
 	size_t		received;	/* bytes of request */
 	size_t		needed;		/* bytes before it is looked at again */
 	int64_t		since_ms;	/* does what it does now */

@@ -110,8 +110,7 @@ outcome_answer(struct client *client)
 			    target[i].error == RPC_OK ? target[i].detail : 0,
 			    target[i].error, explain(&target[i]));
 	}
-	if (operation->method == RPC_SHUTDOWN)
-		operation_tell(GATE_DELIVERED, 0, 0);
+	client->told_end = operation->method == RPC_SHUTDOWN;
 	operation_free(client);
 	reply_send(client);
 	client_done(client);

@@ -191,6 +191,34 @@ ctl_end() {
 	[ "$(cat "$OUTPUT/said")" = 100 ] || fail "$(cat "$OUTPUT/said")"
 }
 
+@test "more clients than there is room for: the next waits for its turn" {
+	good_service a
+	container_start --
+	wait_up a
+	container_exec python3 - >>"$OUTPUT/stdout" 2>&1 3>&- <<-'EOS' &
+	import os, socket, time
+	def client():
+	    s = socket.socket(socket.AF_UNIX)
+	    s.connect("/run/my_init/control.sock")
+	    s.settimeout(1)
+	    return s
+	clients = [client() for n in range(64)]
+	try:
+	    said = client().recv(1000)
+	    print("the next is told", b"busy" in said, flush=True)
+	except TimeoutError:
+	    print("the next waits", flush=True)
+	while not os.path.exists("/tmp/go"):
+	    time.sleep(0.01)
+	EOS
+	wait_output '^the next is told True$'
+	ctl_begin 0 status a
+	wait_for "initctl to begin" container_exec pgrep -f '^initctl status a'
+	let_go
+	ctl_end
+	grep -q "^a  *up  *$(said_pid a) " "$OUTPUT/begun.out"
+}
+
 @test "restart by two together: both are done, and it runs once" {
 	good_service x
 	container_start --

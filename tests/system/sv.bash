@@ -136,6 +136,19 @@ same_line() {
 	fi
 }
 
+# same_restart NAME COMMAND...: both say that it runs, and start it once more, which
+# with runit may come after: it does not tell one start of a second from another.
+same_restart() {
+	local name=$1 ours theirs
+	shift
+	ours=$(count_output "^$name up")
+	theirs=$(grep -c "^$name up" "$OUTPUT/runit")
+	same_line "ok: run: $name: (pid N) Ns" 0 "$@" || return
+	wait_lines $((ours + 1)) "^$name up"
+	wait_for "runit to start $name" runit_ups $((theirs + 1)) "$name"
+	wait_said "run: $name: (pid N) Ns" sv status "$name"
+}
+
 # wait_said LINE COMMAND...: until each of them says so
 wait_said() {
 	wait_for "runit to say $1" _said runits "$@"

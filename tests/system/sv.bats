@@ -83,13 +83,13 @@ down: stopped: Ns, normally up' ]
 	same_line 'ok: down: a: Ns, normally up' 0 sv stop a
 	same_line 'ok: down: a: Ns, normally up' 0 sv stop a
 	same_line 'ok: down: a: Ns, normally up' 0 sv try-restart a
-	same_line 'ok: run: a: (pid N) Ns' 0 sv start a
-	same_line 'ok: run: a: (pid N) Ns' 0 sv restart a
+	same_restart a sv start a
+	same_restart a sv restart a
 	same 0 sv stop b
-	same_line 'ok: run: b: (pid N) Ns' 0 sv restart b
-	same_line 'ok: run: b: (pid N) Ns' 0 sv try-restart b
-	same_line 'ok: run: b: (pid N) Ns' 0 sv force-reload b
-	same_line 'ok: run: b: (pid N) Ns' 0 sv force-restart b
+	same_restart b sv restart b
+	same_restart b sv try-restart b
+	same_restart b sv force-reload b
+	same_restart b sv force-restart b
 	same_line 'ok: down: c: Ns, normally up' 0 sv force-stop c
 	same_line 'ok: run: c: (pid N) Ns' 0 sv -v up c
 	wait_ups 2 c
@@ -98,8 +98,8 @@ down: stopped: Ns, normally up' ]
 	    1 sv start missing
 	same 2 sv restart missing other
 	local old=$(said_pid a)
-	same 0 sv restart a
-	wait_for "the end of the old" not runs "$old"
+	same_restart a sv restart a
+	not runs "$old"
 }
 
 @test "one that does not stop: the timeout line and 1; force-stop kills it" {
@@ -234,7 +234,7 @@ got() {
 	container_exec touch /tmp/ready
 	same_line 'ok: run: a: (pid N) Ns' 0 sv check a
 	same_line 'ok: run: a: (pid N) Ns' 0 sv start a
-	same_line 'ok: run: a: (pid N) Ns' 0 sv restart a
+	same_restart a sv restart a
 	same_line 'ok: down: a: Ns, normally up' 0 sv stop a
 	same_line 'fail: missing: unable to change to service directory: file does not exist' \
 	    1 sv check missing
@@ -269,11 +269,12 @@ got() {
 	same_line 'run: .: (pid N) Ns' 0 sh -c 'cd @/a && sv status .'
 	same_line 'run: a/: (pid N) Ns' 0 sh -c 'cd @ && SVDIR=/nowhere sv status a/'
 	same_line 'ok: run: @/a: (pid N) Ns' 0 sv restart @/a
+	wait_ups 2 a
+	wait_said 'run: a: (pid N) Ns' sv status a
 	same 1 SVDIR=/nowhere sv status a
 	same 1 sv status @/missing
 	same_line 'run: a/../a: (pid N) Ns' 0 sv status a/../a
 	same_line 'run: @/a: (pid N) Ns' 0 sh -c 'sv status @/*'
-	same 0 sv restart a a
 	same 3 sv start x y z
 	same 99 sh -c 'sv status $(seq 150)'
 	# With SVDIR unset, and as a link to the same directory.
@@ -320,11 +321,10 @@ got() {
 	same_line 'down: off: Ns' 3 %/off status
 	same_line 'ok: down: a: Ns, normally up' 0 %/a stop
 	same_line 'down: a: Ns, normally up' 3 %/a status
-	same_line 'ok: run: a: (pid N) Ns' 0 %/a start
-	same_line 'ok: run: a: (pid N) Ns' 0 %/a restart
-	wait_ups 3 a
+	same_restart a %/a start
+	same_restart a %/a restart
 	same_line 'ok: run: a: (pid N) Ns' 0 %/a reload
-	same_line 'ok: run: a: (pid N) Ns' 0 %/a force-reload
+	same_restart a %/a force-reload
 	same_line 'ok: down: off: Ns' 0 %/off try-restart
 	same 1 %/stubborn -w 1 stop
 	[ "$said" = 'timeout: run: stubborn: (pid N) Ns, want down, got TERM' ]
