@@ -263,11 +263,19 @@ refuse(const char *why)
 		listen_again();
 }
 
+/* Not by a pid of 0, which would be everybody here (kill(2)). */
+static void
+end_gate(void)
+{
+	if (gate.pid > 0)
+		kill(gate.pid, SIGKILL);
+}
+
 static void
 kill_gate(void)
 {
 	gate_killed = true;
-	kill(gate.pid, SIGKILL);
+	end_gate();
 }
 
 static void
@@ -325,6 +333,9 @@ channel_cb(int fd, short what, void *argument)
 	if (length > 0) {
 		log_warn("The gate has sent what is no request; it is killed");
 		kill_gate();
+	} else {
+		/* Its end, or nothing, sent as a message: it is of no more use. */
+		end_gate();
 	}
 	event_del(&channel);
 }
