@@ -39,7 +39,7 @@
 
 #define SERVICE_DIRECTORY	"/etc/service"
 #define SERVICE_PROGRAM		"/bench/service"
-#define TIMEOUT_S		60	/* for one command */
+#define TIMEOUT_S		120	/* for one command */
 #define MAX_ARGUMENTS	2048
 #define SAMPLE_US		500	/* from one count of zombies to the next */
 
