@@ -213,6 +213,7 @@ report_result(enum rpc_method method, const struct parameters *parameters,
 void
 report_no_answer(enum client_result result, bool json)
 {
+	int reason = errno;	/* of what is called here, none is of interest */
 	const char *socket = escape(client_socket_tried());
 	enum exit_code code = EXIT_FAILED;
 	enum rpc_error error = RPC_FAILED;
@@ -236,10 +237,10 @@ report_no_answer(enum client_result result, bool json)
 		    "time (use a pattern, in quotes: 'web*')");
 		break;
 	default:
-		code = errno == EACCES ? EXIT_DENIED : EXIT_UNREACHABLE;
-		error = errno == EACCES ? RPC_DENIED : RPC_UNAVAILABLE;
+		code = reason == EACCES ? EXIT_DENIED : EXIT_UNREACHABLE;
+		error = reason == EACCES ? RPC_DENIED : RPC_UNAVAILABLE;
 		snprintf(text, sizeof(text), "The supervisor is not reachable "
-		    "at %s: %s (%s)", socket, strerror(errno), errno == EACCES ?
+		    "at %s: %s (%s)", socket, strerror(reason), reason == EACCES ?
 		    "only root and the user that my_init runs as may" :
 		    "is my_init PID 1 here?");
 	}
