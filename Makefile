@@ -6,6 +6,9 @@
 #   make test            install what the tests need, and run them
 #   make bench           measure it beside other inits
 #   make fuzz            throw random bytes at what decodes, a minute each
+#   make image           build the image (ENGINE, BASE_IMAGE, BUILD_OPTIONS);
+#                        make build NAME=joe/baseimage gives it another name
+#   make test-image      test it in a container engine
 #   make lint            check which folder includes and links what
 #   make STATIC=1        link the supervisor statically, too (the linker's
 #                        warnings are about functions that are not called)
@@ -62,7 +65,9 @@ endif
 SMALL_LINK = $(INIT_LINK) $(RELRO)
 SMALL_CFLAGS = $(if $(MUSL),-idirafter /usr/include \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu)
-MSGPACK	= $(shell $(CC) -print-file-name=libmsgpackc.a)
+# It is called msgpack-c since its version 6.
+MSGPACK	= $(firstword $(wildcard $(foreach name,msgpackc msgpack-c, \
+	$(shell $(CC) -print-file-name=lib$(name).a))))
 
 # The supervisor, and what is linked with it.
 SUPERVISOR_LINK = -pie $(RELRO)
@@ -221,6 +226,27 @@ fuzz:
 	$(MAKE) fuzz-targets
 	BUILD=$(BUILD) tests/fuzz/run $(FUZZ_SECONDS)
 
+# --- the image ----------------------------------------------------------------------
+NAME	= my_init/baseimage
+BASE_IMAGE = ubuntu:24.04
+ENGINE	= docker
+BUILD_OPTIONS =
+DISABLED = $(foreach part,SSH CRON SYSLOG TOOLS,$(if $(DISABLE_$(part)), \
+	--build-arg DISABLE_$(part)=$(DISABLE_$(part))))
+
+image build:
+	$(ENGINE) build $(BUILD_OPTIONS) --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+	    --build-arg VERSION=$(VERSION) $(DISABLED) \
+	    -t $(NAME):$(VERSION) -t $(NAME):latest .
+	@for image in $(BASE_IMAGE) $(NAME); do \
+		printf '%s: %d KiB\n' $$image $$(($$($(ENGINE) image inspect \
+		    --format '{{.Size}}' $$image) / 1024)); \
+	done
+
+test-image:
+	./packages image
+	tests/image/run $(TESTS)
+
 lint:
 	tests/lint $(BUILD)
 
@@ -232,5 +258,6 @@ clean:
 	$(SMALL_PROTO_OBJECTS:.o=.d) $(PROTO_OBJECTS:.o=.d) \
 	$(wildcard $(FUZZ_OBJECTS)/*/*.d $(FUZZ_OBJECTS)/*/*/*.d) $(UNIT_TESTS:=.d)
 
-.PHONY: all install unit-tests fuzz-targets demo test bench fuzz lint clean
+.PHONY: all install unit-tests fuzz-targets demo test bench fuzz image build \
+	test-image lint clean
 .DELETE_ON_ERROR:
