@@ -9,7 +9,6 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -33,6 +32,14 @@
 #else
 #error "the gate's seccomp filter knows x86_64 and aarch64"
 #endif
+
+/*
+ * landlock(7), first version: the headers of older releases do not have it, and
+ * what is compiled there may run on a newer kernel.
+ */
+#define LANDLOCK_CREATE_RULESET	444
+#define LANDLOCK_RESTRICT_SELF	446
+#define LANDLOCK_ACCESS_ALL	((1 << 13) - 1)
 
 #define LOAD(field) \
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
@@ -130,15 +137,13 @@ leave_user(void)
 static void
 forbid_files(void)
 {
-	const struct landlock_ruleset_attr all = {
-		.handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_SYM * 2 - 1,
-	};
-	int rules = (int)syscall(SYS_landlock_create_ruleset, &all,
-	    sizeof(all), 0);
+	const uint64_t handled_access = LANDLOCK_ACCESS_ALL;
+	int rules = (int)syscall(LANDLOCK_CREATE_RULESET, &handled_access,
+	    sizeof(handled_access), 0);
 
 	if (rules == -1)
 		return;
-	syscall(SYS_landlock_restrict_self, rules, 0);
+	syscall(LANDLOCK_RESTRICT_SELF, rules, 0);
 	close(rules);
 }
 
