@@ -95,8 +95,9 @@ GATE_OBJECTS = $(addprefix $(BUILD)/small/supervisor/gate/, client.o gate.o \
 	operation.o outcome.o sandbox.o subscription.o translate.o view.o)
 CLIENT_OBJECTS = $(addprefix $(BUILD)/small/ctl/, client.o initctl.o json.o \
 	print.o report.o sv.o sv_service.o)
+SETUSER_OBJECTS = $(BUILD)/ctl/setuser.o $(BUILD)/proto/escape.o
 PROGRAMS = $(BUILD)/my_init $(BUILD)/supervisor.bin $(BUILD)/gate \
-	$(BUILD)/initctl
+	$(BUILD)/initctl $(BUILD)/setuser
 
 all: $(PROGRAMS)
 
@@ -112,6 +113,10 @@ $(BUILD)/gate: $(GATE_OBJECTS) $(SMALL_PROTO_OBJECTS)
 
 $(BUILD)/initctl: $(CLIENT_OBJECTS) $(SMALL_PROTO_OBJECTS)
 	$(INIT_CC) $(CFLAGS) -o $@ $^ $(MSGPACK) $(SMALL_LINK)
+
+# Never static: who a user is, glibc asks the libraries of nsswitch.conf.
+$(BUILD)/setuser: $(SETUSER_OBJECTS)
+	$(CC) $(CFLAGS) $(SANITIZER) -o $@ $^ -pie $(RELRO)
 
 $(BUILD)/small/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -198,8 +203,10 @@ install: all
 	install -m 755 $(BUILD)/gate $(DESTDIR)$(LIBDIR)/gate
 	install -m 755 $(BUILD)/initctl $(DESTDIR)$(SBINDIR)/initctl
 	ln -sf $(SBINDIR)/initctl $(DESTDIR)$(BINDIR)/sv
-	install -m 644 initd/my_init.8 ctl/initctl.8 ctl/sv.8 \
-	    $(DESTDIR)$(MANDIR)/man8/
+	install -m 755 $(BUILD)/setuser $(DESTDIR)$(SBINDIR)/setuser
+	install -m 755 ctl/install_clean $(DESTDIR)$(SBINDIR)/install_clean
+	install -m 644 initd/my_init.8 ctl/initctl.8 ctl/sv.8 ctl/setuser.8 \
+	    ctl/install_clean.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 ctl/initctl.bash $(DESTDIR)$(COMPLETIONDIR)/initctl
 	ln -sf initctl $(DESTDIR)$(COMPLETIONDIR)/sv
 
@@ -254,7 +261,7 @@ clean:
 	rm -rf build build-sanitize build-static $(BUILD)
 
 -include $(INIT_OBJECTS:.o=.d) $(SUPERVISOR_OBJECTS:.o=.d) \
-	$(GATE_OBJECTS:.o=.d) $(CLIENT_OBJECTS:.o=.d) \
+	$(GATE_OBJECTS:.o=.d) $(CLIENT_OBJECTS:.o=.d) $(SETUSER_OBJECTS:.o=.d) \
 	$(SMALL_PROTO_OBJECTS:.o=.d) $(PROTO_OBJECTS:.o=.d) \
 	$(wildcard $(FUZZ_OBJECTS)/*/*.d $(FUZZ_OBJECTS)/*/*/*.d) $(UNIT_TESTS:=.d)
 
