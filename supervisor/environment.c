@@ -365,10 +365,11 @@ complain_of_directory(const char *directory, int error)
 /*
  * Imports a directory.  The first time its files are defaults: what is set
  * already wins.  Again, after a script, the environment becomes what the
- * directory holds, but for variables that it cannot hold, and if the first
- * export failed (exported is false) for those it does not.  A file that cannot
- * be a variable is said to be so and leaves the variable as it was.  False:
- * there is no directory that could be read, which is said once.
+ * directory holds, but for variables that it cannot hold.  If the first export
+ * failed (exported is false; a read-only root), the directory never held what is
+ * set, and its files are but defaults again.  A file that cannot be a variable is
+ * said to be so and leaves the variable as it was.  False: there is no directory
+ * that could be read, which is said once.
  */
 bool
 environment_import(const char *directory, bool again, bool exported)
@@ -384,7 +385,8 @@ environment_import(const char *directory, bool again, bool exported)
 	if (!is_read) {
 		complain_of_directory(directory, errno);
 	} else {
-		if (again && exported)
+		again = again && exported;
+		if (again)
 			drop_missing(names, number);
 		import_names(directory, dirfd(stream), names, number, again);
 		free_names(names, number);
