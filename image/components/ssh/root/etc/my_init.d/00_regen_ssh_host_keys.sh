@@ -3,10 +3,13 @@
 #
 # At boot only if sshd is going to run.  By hand or in a Dockerfile in any case, and
 # then they stay in the image; with -f even if there are some.
+. /usr/lib/my_init/service.sh
 . /usr/lib/my_init/sshd.sh
-[ "$(id -u)" -eq 0 ] || exit 0
+is_root || exit 0
 
-if [ "$(cat /proc/$PPID/comm 2>/dev/null)" = supervisor ]; then
+parent=
+[ ! -r /proc/$PPID/comm ] || read -r parent </proc/$PPID/comm
+if [ "$parent" = supervisor ]; then
 	# A boot does not fail for want of them: sshd says so when it is its turn.
 	[ -d /etc/service/sshd ] && [ ! -e /etc/service/sshd/down ] &&
 	    can_log_in && need_host_keys

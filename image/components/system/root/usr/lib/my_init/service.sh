@@ -1,5 +1,12 @@
 # For the run scripts of the image's own services: sourced with ".".
 
+# These run at each boot, so they start no program that the shell can do without.
+
+# Of the files that every container has, the first is root's.
+is_root() {
+	[ -O / ]
+}
+
 # stay_down SERVICE REASON: says why the service does not run, and has the
 # supervisor leave it down until somebody starts it.
 stay_down() {
