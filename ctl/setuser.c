@@ -324,7 +324,7 @@ execute(char **command)
 {
 	const char *name = command[0], *search = getenv("PATH"), *end;
 	char path[PATH_MAX];
-	int error = ENOENT;
+	int error = ENOENT, why;
 
 	if (name[0] == '\0')
 		return ENOENT;
@@ -339,11 +339,9 @@ execute(char **command)
 		    (int)(end - search), search, end > search ? "/" : "",
 		    name) < (int)sizeof(path)) {
 			execv(path, command);
-			if (errno == EACCES && access(path, F_OK) == 0)
-				error = EACCES;
-			else if (errno != EACCES && errno != ENOENT &&
-			    errno != ENOTDIR)
-				return errno;
+			why = errno;
+			if (access(path, F_OK) == 0 && (error = why) != EACCES)
+				return error;
 		}
 		if (*end == '\0')
 			return error;
@@ -383,6 +381,7 @@ main(int argc, char **argv)
 	set_environment(&who);
 	error = execute(argv + 2);
 	die(error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE,
-	    "setuser: cannot execute %s: %s%s\n", argv[2][0] != '\0' ? escape(argv[2]) : "\"\"",
+	    "setuser: cannot execute %s: %s%s\n",
+	    argv[2][0] != '\0' ? escape(argv[2]) : "\"\"",
 	    strerror(error), error == EAGAIN ? way_out(error) : "");
 }
