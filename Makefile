@@ -86,9 +86,9 @@ endif
 INIT_OBJECTS = $(addprefix $(BUILD)/, initd/initd.o initd/channel.o \
 	initd/kernel.o initd/sweep.o)
 SUPERVISOR_OBJECTS = $(addprefix $(BUILD)/supervisor/, boot.o command.o \
-	control.o dump.o environment.o explain.o fsm.o gatekeeper.o group.o \
-	index.o key.o log.o main.o options.o reap.o run.o scan.o script.o \
-	service.o shutdown.o signal.o spawn.o table.o task.o want.o)
+	control.o depend.o dump.o environment.o explain.o fsm.o gatekeeper.o \
+	group.o hook.o index.o key.o log.o main.o options.o order.o other.o reap.o \
+	run.o scan.o script.o service.o shutdown.o signal.o spawn.o table.o task.o want.o)
 PROTO_OBJECTS = $(BUILD)/proto/escape.o $(BUILD)/proto/names.o
 SMALL_PROTO_OBJECTS = $(addprefix $(BUILD)/small/proto/, escape.o names.o rpc.o)
 GATE_OBJECTS = $(addprefix $(BUILD)/small/supervisor/gate/, client.o gate.o \

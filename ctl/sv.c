@@ -266,9 +266,13 @@ sv_main(int argc, char **argv)
 		target_open(&targets[i], lsb ? program : argv[optind + i]);
 	if (characters[0] == 's')
 		return print_all();
-	targets_look();
+	/* Startup scripts may start what is known to be a service by that alone. */
+	if (characters[0] != 'u' && characters[0] != 'o')
+		targets_look();
 	for (p = characters; *p != '\0' && *p != 'C'; p++)
 		targets_control(*p);
+	if (characters[0] == 'u' || characters[0] == 'o')
+		targets_look();
 	if (waits)
 		wait_for(characters[0], wait_s * 1000, force);
 	fflush(stdout);

@@ -137,8 +137,8 @@ read_service(struct target *target, const msgpack_object *service)
 
 	target->pid = (int)number_of(service, "pid", 0);
 	target->state = is_state(service, "finishing") ? FINISH :
-	    is_state(service, "down") || is_state(service, "backoff") ? DOWN :
-	    RUN;
+	    is_state(service, "down") || is_state(service, "backoff") ||
+	    target->pid == 0 ? DOWN : RUN;
 	target->seconds = (target->state == RUN ?
 	    number_of(service, "uptime_ms", 0) : since_ms) / 1000;
 	target->since_asked = since_ms <= now_ms() - began_ms;

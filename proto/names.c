@@ -1,5 +1,6 @@
 /* The words for what proto/state.h numbers, the same everywhere. */
 #include <signal.h>
+#include <string.h>
 
 #include "proto/state.h"
 
@@ -32,8 +33,9 @@ const char *const phase_names[PHASES] = {
 	[PHASE_STOP_SERVICES] = "stopping services",
 	[PHASE_POST_SHUTDOWN] = "post-shutdown scripts",
 	[PHASE_DONE] = "done",
+	[PHASE_STOP_EARLY] = "stopping early services",
 };
-_Static_assert(PHASE_DONE + 1 == PHASES, "a phase has no name");
+_Static_assert(PHASE_STOP_EARLY + 1 == PHASES, "a phase has no name");
 
 #define NAME(signal)	[SIG##signal] = #signal
 const char *const signal_names[SIGNAL_NAMES] = {
@@ -45,3 +47,21 @@ const char *const signal_names[SIGNAL_NAMES] = {
 	NAME(IO), NAME(PWR), NAME(SYS),
 };
 #undef NAME
+
+/* The number of a signal's name, with or without "SIG" before it; 0: none has it. */
+int
+signal_number(const char *name, size_t length)
+{
+	int i;
+
+	if (length > 3 && memcmp(name, "SIG", 3) == 0) {
+		name += 3;
+		length -= 3;
+	}
+	for (i = 1; i < SIGNAL_NAMES; i++)
+		if (signal_names[i] != NULL &&
+		    strlen(signal_names[i]) == length &&
+		    memcmp(signal_names[i], name, length) == 0)
+			return i;
+	return 0;
+}

@@ -26,6 +26,7 @@
 #define PROTO_STATE_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "proto/init.h"
@@ -70,13 +71,16 @@ enum phase {
 	PHASE_STOP_SERVICES = 9,
 	PHASE_POST_SHUTDOWN = 10,
 	PHASE_DONE = 11,
+	PHASE_STOP_EARLY = 12,	/* before DONE: services of startup scripts */
 };
-#define PHASES	12
+#define PHASES	13
 extern const char *const phase_names[PHASES];
 
 /* Without "SIG"; NULL where there is none. */
 #define SIGNAL_NAMES	32
 extern const char *const signal_names[SIGNAL_NAMES];
+#define SIGNAL_LARGEST	64
+int	signal_number(const char *name, size_t length);
 
 /* A process that is not a service: a script, or the main command. */
 struct state_process {
@@ -117,6 +121,8 @@ struct state_slot {
 #define SLOT_REMOVED	0x1u	/* its directory is gone */
 #define SLOT_ENDED	0x2u	/* the process of this state has ended */
 #define SLOT_PAUSED	0x4u	/* it was sent STOP, and no CONT since */
+#define SLOT_TOLD	0x8u	/* all that is done to stop it has been done */
+#define SLOT_EARLY	0x10u	/* a startup script has started it */
 
 /* Bits of state_header.flags. */
 #define STATE_EXPORTED	0x1u	/* the environment directory holds all it can */

@@ -62,16 +62,29 @@ signal_service(struct service *service, int signo, struct gate_reply *reply)
 	return GATE_FAILED;
 }
 
+/* What is started while startup scripts run, by its name, is a service from then on. */
+static bool
+may_be_early(const struct gate_request *request)
+{
+	enum phase phase = table->header.phase;
+
+	return (phase == PHASE_SCRIPTS || phase == PHASE_RC_LOCAL) &&
+	    !options.skip_services &&
+	    (request->type == GATE_START || request->type == GATE_ONCE);
+}
+
 /* Services come with the end of the boot; late in a shutdown none is started. */
 static enum gate_answer
 answer_named(const struct gate_request *request, struct gate_reply *reply)
 {
 	enum phase phase = table->header.phase;
-	struct service *service;
+	struct service *service = index_find(request->name);
 
-	if (phase < PHASE_RUNNING)
-		return GATE_BOOTING;
-	service = index_find(request->name);
+	if (service == NULL && phase < PHASE_RUNNING) {
+		if (!may_be_early(request))
+			return GATE_BOOTING;
+		service = scan_early(request->name);
+	}
 	if (service == NULL || service_slot(service)->flags & SLOT_REMOVED)
 		return GATE_UNKNOWN;
 	reply->slot = (uint32_t)(service - service_at(0));
@@ -84,12 +97,16 @@ answer_named(const struct gate_request *request, struct gate_reply *reply)
 	}
 	if (phase == PHASE_STOP_SCRIPT || phase >= PHASE_STOP_SERVICES)
 		return GATE_STOPPING;
+	depend_start(service);
 	if (request->type == GATE_RESTART)
 		service_restart(service);
 	else
 		service_want(service, request->type == GATE_ONCE ? WANT_ONCE :
 		    WANT_UP, false);
-	return GATE_ACCEPTED;
+	if (!depend_is_stuck(service))
+		return GATE_ACCEPTED;
+	reply->first = EDEADLK;
+	return GATE_FAILED;
 }
 
 static enum gate_answer

@@ -29,6 +29,17 @@ start_interval_ms(uint32_t quick_deaths)
 	return interval_ms;
 }
 
+/* It starts; or is down until what it depends on is up, and then starts. */
+static struct service_step
+start(const struct service_policy *policy)
+{
+	if (policy->blocked)
+		return (struct service_step){
+			SERVICE_DOWN, ACTION_NONE, NO_TIMER
+		};
+	return (struct service_step){ SERVICE_STARTING, ACTION_START, NO_TIMER };
+}
+
 /* Run and finish are over: start again, now or later, or stay down. */
 static struct service_step
 all_ended(enum service_want want, const struct service_policy *policy)
@@ -42,9 +53,7 @@ all_ended(enum service_want want, const struct service_policy *policy)
 	delay_ms = start_interval_ms(policy->quick_deaths) -
 	    policy->started_ago_ms;
 	if (delay_ms <= 0)
-		return (struct service_step){
-			SERVICE_STARTING, ACTION_START, NO_TIMER
-		};
+		return start(policy);
 	return (struct service_step){ SERVICE_BACKOFF, ACTION_NONE, delay_ms };
 }
 
@@ -75,10 +84,19 @@ step_up(enum service_state state, enum service_want want,
 		return (struct service_step){
 			SERVICE_UP, ACTION_NONE, NO_TIMER
 		};
+	case EVENT_PREPARED:
+		if (state != SERVICE_STARTING)
+			break;
+		return (struct service_step){
+			SERVICE_STARTING, ACTION_EXECUTE, NO_TIMER
+		};
 	case EVENT_START_FAILED:
 	case EVENT_EXITED:
 		return run_ended(want, policy);
 	case EVENT_STOP:
+		if (state == SERVICE_UP && policy->needed)
+			break;
+		return stop(policy);
 	case EVENT_RESTART:
 		return stop(policy);
 	case EVENT_START:
@@ -100,7 +118,13 @@ step_stopping(enum service_want want, enum service_event event,
 			SERVICE_STOPPING, ACTION_END_GROUP, KEEP_TIMER
 		};
 	case EVENT_GROUP_GONE:
+		/* finish comes last: this one comes again. */
+		if (policy->stop_hook)
+			break;
 		return run_ended(want, policy);
+	case EVENT_PREPARED:
+		/* It was stopped before run began, so there is no finish. */
+		return all_ended(want, policy);
 	case EVENT_TIMER:
 		return (struct service_step){
 			SERVICE_STOPPING, ACTION_KILL, KILL_PATIENCE_MS
@@ -138,6 +162,7 @@ step_finishing(enum service_want want, enum service_event event,
 	case EVENT_EXITED:
 	case EVENT_GROUP_GONE:
 	case EVENT_RESTART:
+	case EVENT_PREPARED:
 		break;
 	}
 	return (struct service_step){
@@ -147,7 +172,7 @@ step_finishing(enum service_want want, enum service_event event,
 
 static struct service_step
 step_idle(enum service_state state, enum service_want want,
-    enum service_event event)
+    enum service_event event, const struct service_policy *policy)
 {
 	switch (event) {
 	case EVENT_TIMER:
@@ -156,9 +181,7 @@ step_idle(enum service_state state, enum service_want want,
 		/* FALLTHROUGH */
 	case EVENT_START:
 	case EVENT_RESTART:
-		return (struct service_step){
-			SERVICE_STARTING, ACTION_START, NO_TIMER
-		};
+		return start(policy);
 	case EVENT_STOP:
 		return (struct service_step){
 			SERVICE_DOWN, ACTION_NONE, NO_TIMER
@@ -168,6 +191,7 @@ step_idle(enum service_state state, enum service_want want,
 	case EVENT_EXITED:
 	case EVENT_GROUP_GONE:
 	case EVENT_FINISHED:
+	case EVENT_PREPARED:
 		break;
 	}
 	return (struct service_step){ state, ACTION_NONE, KEEP_TIMER };
@@ -185,7 +209,7 @@ fsm_step(enum service_state state, enum service_want want,
 	switch (state) {
 	case SERVICE_DOWN:
 	case SERVICE_BACKOFF:
-		return step_idle(state, want, event);
+		return step_idle(state, want, event, policy);
 	case SERVICE_STARTING:
 	case SERVICE_UP:
 		return step_up(state, want, event, policy);

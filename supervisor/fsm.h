@@ -28,11 +28,13 @@ enum service_event {
 	EVENT_FINISHED,		/* finish has ended or could not start */
 	EVENT_TIMER,		/* deadline_ms is reached */
 	EVENT_RESTART,		/* somebody wants it to end and come up again */
+	EVENT_PREPARED,		/* what comes before run is over (control/u) */
 };
 
 enum service_action {
 	ACTION_NONE,
-	ACTION_START,		/* execute run */
+	ACTION_START,		/* prepare, and execute run */
+	ACTION_EXECUTE,		/* execute run: it is prepared */
 	ACTION_STOP,		/* ask it to end */
 	ACTION_KILL,		/* make it end */
 	ACTION_END_GROUP,	/* ask what run left behind to end */
@@ -41,6 +43,9 @@ enum service_action {
 
 struct service_policy {
 	bool		has_finish;
+	bool		stop_hook;		/* control/t or d runs */
+	bool		blocked;		/* what it depends on is not up */
+	bool		needed;			/* others have to end first */
 	uint32_t	quick_deaths;		/* in a row */
 	int64_t		started_ago_ms;		/* the last start of run */
 	int64_t		stop_grace_ms;

@@ -9,13 +9,21 @@ static uint16_t buckets[BUCKETS];	/* 1 + the number of a slot; 0 ends */
 _Static_assert(STATE_SLOTS < UINT16_MAX, "a slot's number fits");
 
 /* FNV-1a. */
-static uint16_t *
-bucket_of(const char *name)
+uint32_t
+index_hash(const char *text)
 {
 	uint32_t hash = 2166136261u;
 
-	for (; *name != '\0'; name++)
-		hash = (hash ^ (unsigned char)*name) * 16777619u;
+	for (; *text != '\0'; text++)
+		hash = (hash ^ (unsigned char)*text) * 16777619u;
+	return hash;
+}
+
+static uint16_t *
+bucket_of(const char *name)
+{
+	uint32_t hash = index_hash(name);
+
 	return &buckets[(hash ^ hash >> 16) % BUCKETS];
 }
 

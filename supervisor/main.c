@@ -123,8 +123,13 @@ main(int argc, char **argv, char **envp)
 	options_parse(argc, argv);
 	resumed = table_open();
 	options_read_environment(!resumed);
+	if (!resumed && getppid() != 1 && !options.skip_services)
+		other_check();
 	open_loop();
 	signal_open();
+	if (!resumed && options.twice)
+		log_info("my_init is its own main command (ENTRYPOINT and "
+		    "CMD?); taken as given once");
 	if (!resumed && getppid() != 1)
 		log_info("my_init is PID %d, not PID 1: at the end it stops "
 		    "its own descendants only", (int)getppid());

@@ -64,11 +64,11 @@ show(const char *first, const char *second)
 }
 
 /*
- * Options may stand among the operands, until "--" (contract.md, 1).  argv is
- * reordered; options.command points into it.
+ * Takes the options up to the first operand; with all, among the operands too, until
+ * "--" (contract.md, 1), and argv is reordered.  Returns where the operands begin.
  */
-void
-options_parse(int argc, char **argv)
+static int
+parse(int argc, char **argv, bool all)
 {
 	enum { HELP = 'h', VERSION_SHOWN = 256, KEY, FILES, RUNIT, SWEEP, QUIET };
 	static const struct option known[] = {
@@ -84,7 +84,9 @@ options_parse(int argc, char **argv)
 	int option, at = 1;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+	optind = 0;	/* from the start, even for the second time */
+	while ((option = getopt_long(argc, argv, all ? "h" : "+h", known,
+	    NULL)) != -1) {
 		switch (option) {
 		case HELP:
 			show(usage, help);
@@ -110,8 +112,30 @@ options_parse(int argc, char **argv)
 		}
 		at = optind;
 	}
-	if (optind < argc)
-		options.command = argv + optind;
+	return optind;
+}
+
+/*
+ * A main command that is my_init again comes of an image that has it as ENTRYPOINT
+ * and as CMD: its options are as good as ours, and so is its main command.
+ */
+void
+options_parse(int argc, char **argv)
+{
+	const char *self = argv[0];
+	int first;
+
+	while ((first = parse(argc, argv, false)) < argc &&
+	    (strcmp(argv[first], "/sbin/my_init") == 0 ||
+	    strcmp(argv[first], "my_init") == 0 ||
+	    strcmp(argv[first], self) == 0)) {
+		options.twice = true;
+		argc -= first;
+		argv += first;
+	}
+	first = parse(argc, argv, true);
+	if (first < argc)
+		options.command = argv + first;
 	if (options.skip_services && options.command == NULL) {
 		log_warn("When --skip-runit is given, you must also pass a "
 		    "main command.");

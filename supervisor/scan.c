@@ -33,17 +33,17 @@ static struct scan_result result;	/* of the scan that is under way */
  * that cannot be started yet: it is said, and tried again like any other.
  */
 static bool
-is_service(int directory, const struct dirent *entry)
+is_service(int directory, const char *name, unsigned char type)
 {
 	struct stat st;
 
-	if (entry->d_name[0] == '.')
+	if (name[0] == '.')
 		return false;
-	if (entry->d_type == DT_DIR)
+	if (type == DT_DIR)
 		return true;
-	if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
+	if (type != DT_LNK && type != DT_UNKNOWN)
 		return false;
-	if (fstatat(directory, entry->d_name, &st, 0) == -1)
+	if (fstatat(directory, name, &st, 0) == -1)
 		return true;
 	return S_ISDIR(st.st_mode);
 }
@@ -57,27 +57,47 @@ wanted(int directory, const char *name)
 	return faccessat(directory, down, F_OK, 0) == -1 ? WANT_UP : WANT_DOWN;
 }
 
-static void
-add(int directory, const char *name)
+static struct service *
+add(const char *name, enum service_want want, bool early)
 {
-	enum service_want want;
 	struct service *service;
 
 	if (strlen(name) > STATE_NAME_MAX) {
 		log_warn("%s: a service's name may have %d bytes; it is not "
 		    "supervised (rename it)", escape(name), STATE_NAME_MAX);
-		return;
+		return NULL;
 	}
-	want = wanted(directory, name);
-	if ((service = service_add(name, want)) == NULL) {
+	if ((service = service_add(name, want, early)) == NULL)
 		log_warn("%s: there are %d services already; it is not "
 		    "supervised", escape(name), STATE_SLOTS);
-		return;
-	}
-	result.added++;
-	service_want(service, want, false);
+	return service;
 }
 
+/* Is there a service of that name, which may be anybody's word and no more? */
+bool
+scan_finds(const char *name)
+{
+	bool found = false;
+	struct stat st;
+	int directory;
+
+	if (strchr(name, '/') != NULL || strlen(name) > STATE_NAME_MAX)
+		return false;
+	directory = open(SERVICE_DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (directory == -1)
+		return false;
+	if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		found = is_service(directory, name, IFTODT(st.st_mode));
+	close(directory);
+	return found;
+}
+
+/* Adds the service of that name before they are looked for; NULL: there is none. */
+struct service *
+scan_early(const char *name)
+{
+	return scan_finds(name) ? add(name, WANT_DOWN, true) : NULL;
+}
 
 /* Its directory is gone, even if there is another of that name by now. */
 static void
@@ -107,9 +127,11 @@ see(int directory, const struct dirent *entry)
 		service = index_find(entry->d_name);
 	}
 	if (service == NULL) {
-		add(directory, entry->d_name);
-		if ((service = index_find(entry->d_name)) == NULL)
+		service = add(entry->d_name, wanted(directory, entry->d_name),
+		    false);
+		if (service == NULL)
 			return NULL;
+		result.added++;
 	}
 	service->link = link;
 	if (service_slot(service)->flags & SLOT_REMOVED) {
@@ -159,7 +181,8 @@ scan_services(void)
 	scanned = true;
 	scan++;
 	while ((entry = readdir(directory)) != NULL) {
-		if (!is_service(dirfd(directory), entry))
+		if (!is_service(dirfd(directory), entry->d_name,
+		    entry->d_type))
 			continue;
 		service = see(dirfd(directory), entry);
 		if (service != NULL)
@@ -167,6 +190,7 @@ scan_services(void)
 	}
 	closedir(directory);
 	remove_unseen(scan);
+	services_start();
 	return result;
 }
 

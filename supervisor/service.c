@@ -13,7 +13,7 @@
 #include "supervisor.h"
 
 static struct service services[STATE_SLOTS];
-static unsigned active;		/* services that are not down */
+static unsigned active[2];	/* services that are not down; early ones */
 
 struct state_slot *
 service_slot(const struct service *service)
@@ -39,11 +39,17 @@ service_at(unsigned slot)
 	return &services[slot];
 }
 
-/* How many services are anything but down. */
-unsigned
-services_active(void)
+static bool
+is_early(const struct state_slot *slot)
 {
-	return active;
+	return slot->flags & SLOT_EARLY;
+}
+
+/* How many services are anything but down: those of before the boot's end, or not. */
+unsigned
+services_active(bool early)
+{
+	return active[early];
 }
 
 /*
@@ -61,11 +67,12 @@ set_state(struct service *service, const struct service_step *step)
 	next.state = (uint8_t)step->state;
 	if (step->state != slot->state) {
 		slot->since_ms = now_ms();
-		next.flags &= (uint8_t)~(SLOT_ENDED | SLOT_PAUSED);
+		next.flags &= (uint8_t)~(SLOT_ENDED | SLOT_PAUSED | SLOT_TOLD);
 		next.sent = 0;
 	}
-	/* Once is once: not again by the next supervisor. */
-	if (step->state == SERVICE_DOWN && slot->want == WANT_ONCE)
+	/* Once is once: not again by the next supervisor.  Unless it waits. */
+	if (step->state == SERVICE_DOWN && slot->want == WANT_ONCE &&
+	    slot->state != SERVICE_DOWN && slot->state != SERVICE_BACKOFF)
 		next.want = WANT_DOWN;
 	if (step->delay_ms != KEEP_TIMER)
 		slot->deadline_ms = step->delay_ms == NO_TIMER ? 0 :
@@ -73,7 +80,7 @@ set_state(struct service *service, const struct service_step *step)
 	atomic_store(&slot->condition, atomic_load(&next.condition));
 	table_changed(&slot->sequence);
 	if (was_down != (step->state == SERVICE_DOWN))
-		active += was_down ? 1 : -1u;
+		active[is_early(slot)] += was_down ? 1 : -1u;
 	if (step->delay_ms != KEEP_TIMER)
 		timer_arm(&service->timer, slot->deadline_ms);
 	gatekeeper_wake();
@@ -97,7 +104,7 @@ start_failed(struct service *service, int error)
 }
 
 static void
-start(struct service *service)
+execute(struct service *service)
 {
 	struct state_slot *slot = service_slot(service);
 	char run[] = "./run", *argv[] = { run, NULL };
@@ -110,7 +117,6 @@ start(struct service *service)
 	if (!is_first)
 		slot->restarts++;
 	table_changed(&slot->sequence);
-	run_hold_directory(service);
 	if ((error = run_execute(service, argv)) != 0) {
 		start_failed(service, error);
 		service_event(service, EVENT_START_FAILED);
@@ -118,6 +124,14 @@ start(struct service *service)
 	}
 	slot->error = 0;
 	service_event(service, EVENT_STARTED);
+}
+
+static void
+start(struct service *service)
+{
+	run_hold_directory(service);
+	if (!hook_start(service))
+		execute(service);
 }
 
 /* $1 is the exit code or -1, $2 the signal (runsv(8)). */
@@ -158,9 +172,11 @@ act(struct service *service, enum service_action action)
 	case ACTION_START:
 		start(service);
 		break;
+	case ACTION_EXECUTE:
+		execute(service);
+		break;
 	case ACTION_STOP:
-		run_signal(service, SIGTERM);
-		kill(atomic_load(&service_slot(service)->pid), SIGCONT);
+		hook_stop(service);
 		break;
 	case ACTION_KILL:
 		run_force(service);
@@ -201,23 +217,37 @@ void
 service_event(struct service *service, enum service_event event)
 {
 	struct state_slot *slot = service_slot(service);
-	const struct service_policy policy = {
-		.has_finish = run_is_over(slot, event) && run_has_finish(service),
+	struct service_policy policy = {
+		.has_finish = run_is_over(slot, event) &&
+		    run_has(service, "finish"),
+		.stop_hook = hook_stops(service),
+		.needed = order_holds(service),
 		.quick_deaths = slot->quick_deaths,
 		.started_ago_ms = now_ms() - slot->started_ms,
 		.stop_grace_ms = options.stop_grace_ms,
 		.finish_grace_ms = finish_grace_ms(slot),
 	};
 	struct service_step step;
+	bool early = is_early(slot);
 
 	step = fsm_step(slot->state, slot->want, event, &policy);
+	/* To know costs a system call: so only of what would start. */
+	if (step.action == ACTION_START && depend_blocks(service)) {
+		policy.blocked = true;
+		step = fsm_step(slot->state, slot->want, event, &policy);
+	}
 	set_state(service, &step);
 	act(service, step.action);
+	if (event == EVENT_STARTED && slot->state == SERVICE_UP)
+		depend_up(service);
 	if (slot->state != SERVICE_DOWN || slot->name[0] == '\0')
 		return;
+	order_down(service);
+	if (order_is_circle(active[early] + (early ? active[false] : 0)))
+		order_end();
 	if (slot->flags & SLOT_REMOVED)
 		service_remove(service);
-	if (active == 0)
+	if (active[early] == 0)
 		shutdown_step();
 }
 
@@ -284,10 +314,11 @@ prepare(struct service *service)
 
 /*
  * A slot for a service of that name, down as yet; NULL if there is none.  Started
- * by service_want; if this supervisor does not get there, by the next.
+ * by service_want; if this supervisor does not get there, by the next.  Early: on
+ * a startup script's word, and to be stopped last.
  */
 struct service *
-service_add(const char *name, enum service_want want)
+service_add(const char *name, enum service_want want, bool early)
 {
 	struct state_header *header = &table->header;
 	struct state_slot *slot;
@@ -304,6 +335,7 @@ service_add(const char *name, enum service_want want)
 	    sizeof(*slot) - offsetof(struct state_slot, condition));
 	slot->state = SERVICE_DOWN;
 	slot->want = (uint8_t)want;
+	slot->flags = early ? SLOT_EARLY : 0;
 	slot->since_ms = now_ms();
 	if (i == header->slots_used)
 		header->slots_used++;
@@ -321,6 +353,8 @@ service_remove(struct service *service)
 	struct state_slot *slot = service_slot(service);
 
 	run_release_directory(service);
+	hook_forget(service);
+	depend_forget(service);
 	index_delete(service);
 	event_del(&service->timer);
 	table_change(&slot->sequence);
@@ -338,6 +372,9 @@ resume(struct service *service)
 	run_hold_directory(service);
 	timer_arm(&service->timer, slot->deadline_ms);
 	if (slot->flags & SLOT_ENDED) {
+		if (slot->state == SERVICE_STOPPING &&
+		    !(slot->flags & SLOT_TOLD))
+			act(service, ACTION_STOP);
 		ended_cb(&service->process);
 		return;
 	}
@@ -353,7 +390,9 @@ resume(struct service *service)
 			finish(service);
 		break;
 	case SERVICE_STOPPING:
-		if (slot->sent == 0)
+		if (!runs)
+			service_event(service, EVENT_PREPARED);
+		else if (!(slot->flags & SLOT_TOLD))
 			act(service, ACTION_STOP);
 		break;
 	case SERVICE_BACKOFF:
@@ -390,7 +429,7 @@ services_resume(void)
 		/* Killed while it changed something: that is as it is. */
 		if (atomic_load(&slot->sequence) & 1)
 			table_changed(&slot->sequence);
-		active += slot->state != SERVICE_DOWN;
+		active[is_early(slot)] += slot->state != SERVICE_DOWN;
 		table_recover_pid(&slot->pid);
 		if (slot->flags & SLOT_ENDED)
 			atomic_store(&slot->pid, 0);
@@ -399,6 +438,9 @@ services_resume(void)
 			    slot->state == SERVICE_FINISHING ? slot->since_ms :
 			    slot->started_ms, true);
 	}
+	if (table->header.phase == PHASE_STOP_SERVICES ||
+	    table->header.phase == PHASE_STOP_EARLY)
+		order_begin(table->header.phase == PHASE_STOP_EARLY);
 	for (service = service_next(NULL); service != NULL;
 	    service = service_next(service))
 		resume(service);

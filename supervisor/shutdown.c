@@ -1,6 +1,7 @@
 /*
  * From running to gone: main command, pre-shutdown scripts, services,
- * post-shutdown scripts; my_init sweeps up the rest.
+ * post-shutdown scripts, the services that startup scripts have started (syslog,
+ * which has to hear what the others say as they end); my_init sweeps up the rest.
  *
  * The scripts belong to the services, as in the original: --skip-runit skips
  * both.  A boot that never got to the services has no use for pre-shutdown
@@ -13,6 +14,8 @@
 #include "supervisor.h"
 
 static struct event patience;	/* with what not even KILL ends */
+
+static void	wait_patiently(void);
 
 static void
 set_phase(enum phase phase)
@@ -32,13 +35,20 @@ patience_cb(int fd, short what, void *argument)
 		[PHASE_STOP_COMMAND] = PHASE_PRE_SHUTDOWN,
 		[PHASE_PRE_SHUTDOWN] = PHASE_STOP_SERVICES,
 		[PHASE_STOP_SERVICES] = PHASE_POST_SHUTDOWN,
-		[PHASE_POST_SHUTDOWN] = PHASE_DONE,
+		[PHASE_POST_SHUTDOWN] = PHASE_STOP_EARLY,
+		[PHASE_STOP_EARLY] = PHASE_DONE,
 	};
 	enum phase phase = table->header.phase;
 
 	(void)fd;
 	(void)what;
 	(void)argument;
+	if (order_end()) {
+		log_warn("Gave up stopping services in their order; stopping "
+		    "all that are left");
+		wait_patiently();
+		return;
+	}
 	log_warn("Gave up waiting while %s; going on", phase_names[phase]);
 	if (phase == PHASE_STOP_COMMAND &&
 	    !(table->header.flags & STATE_CODE))
@@ -120,20 +130,22 @@ step_stop_command(void)
 }
 
 static bool
-step_stop_services(void)
+step_stop_services(bool early)
 {
-	static bool begun;
+	enum phase phase = table->header.phase;
+	static bool begun[2];
 
-	if (!begun && !options.skip_services) {
-		begun = true;
-		log_info("Shutting down runit daemon (PID %d)...",
-		    (int)getpid());
-		services_stop();
-		return table->header.phase == PHASE_STOP_SERVICES;
+	if (!begun[early] && !options.skip_services) {
+		begun[early] = true;
+		if (!early)
+			log_info("Shutting down runit daemon (PID %d)...",
+			    (int)getpid());
+		services_stop(early);
+		return table->header.phase == phase;
 	}
-	if (services_active() > 0)
+	if (services_active(early) > 0)
 		return false;
-	set_phase(PHASE_POST_SHUTDOWN);
+	set_phase(early ? PHASE_DONE : PHASE_POST_SHUTDOWN);
 	return true;
 }
 
@@ -217,11 +229,14 @@ step(void)
 				set_phase(PHASE_STOP_SERVICES);
 			break;
 		case PHASE_STOP_SERVICES:
-			more = step_stop_services();
+			more = step_stop_services(false);
 			break;
 		case PHASE_POST_SHUTDOWN:
 			if (!step_scripts(POST_SHUTDOWN_DIRECTORY))
-				set_phase(PHASE_DONE);
+				set_phase(PHASE_STOP_EARLY);
+			break;
+		case PHASE_STOP_EARLY:
+			more = step_stop_services(true);
 			break;
 		case PHASE_DONE:
 			finish();

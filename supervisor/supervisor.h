@@ -52,6 +52,7 @@ struct options {
 	bool		skip_services;
 	bool		no_sweep;
 	bool		quiet;
+	bool		twice;		/* my_init was its own main command */
 	char		**command;	/* NULL: none; else as for execve(2) */
 	const char	*startup_directory;
 	int64_t		stop_grace_ms;
@@ -165,37 +166,78 @@ struct service {
 	struct process	process;	/* run or finish */
 	struct event	timer;
 	struct group	*group;		/* what run left, while it is ended */
-	int		directory;	/* kept open for finish, or -1 */
+	struct hook	*hooks;		/* of control/, that run now */
+	struct depends	*depends;	/* during the end: order.c's */
+	int		directory;	/* kept open for its end, or -1 */
 	uint32_t	seen;		/* number of the scan that last saw it */
 	ino_t		link;		/* of its symbolic link, or 0 */
 	uint16_t	next;		/* in index.c: 1 + the next of its bucket */
+	/* In depend.c, numbers of services plus 1: */
+	uint16_t	waits_for;
+	uint16_t	waiters;	/* the first of those that wait for it */
+	uint16_t	next_waiter;
+	uint32_t	complaint;	/* what was said of its depends last */
+	uint32_t	visit;
+	unsigned	needed;		/* order.c: by so many that run */
 };
 struct state_slot *service_slot(const struct service *);
 struct service *service_next(const struct service *);
 struct service *service_at(unsigned);
-struct service *service_add(const char *name, enum service_want);
+struct service *service_add(const char *name, enum service_want, bool early);
 void	service_remove(struct service *);
 void	service_event(struct service *, enum service_event);
-unsigned services_active(void);
+unsigned services_active(bool early);
 void	services_resume(void);
 
 /* want.c: what is asked of services. */
 void	service_want(struct service *, enum service_want, bool removed);
 void	service_restart(struct service *);
 int	service_signal(struct service *, int signo);
-void	services_stop(void);
+int	service_deliver(struct service *, int signo);
+void	service_signalled(struct service *, int signo);
+void	services_start(void);
+void	services_stop(bool early);
 void	services_hurry(void);
 
 /* run.c: a service's directory, and the processes that come of it */
 const char *run_path(const struct state_slot *, const char *file);
-bool	run_has_finish(const struct service *);
+bool	run_has(const struct service *, const char *file);
+bool	run_has_control(const struct service *);
+int	run_open(const struct service *, const char *file);
+int	run_down_signal(const struct service *);
 void	run_hold_directory(struct service *);
 void	run_release_directory(struct service *);
+int	run_spawn(const struct service *, char **argv, _Atomic int32_t *pid);
 int	run_execute(struct service *, char **argv);
 void	run_signal(struct service *, int signo);
 void	run_force(struct service *);
 
+/* hook.c: control/X, in place of a signal or beside a start or stop */
+bool	hook_start(struct service *);
+void	hook_stop(struct service *);
+bool	hook_signal(struct service *, int signo);
+bool	hook_stops(const struct service *);
+void	hook_kill(struct service *);
+void	hook_forget(struct service *);
+
+/* depend.c: what has to be up before a service starts */
+char	*depend_read(struct service *);
+char	*depend_next(char **text);
+bool	depend_blocks(struct service *);
+void	depend_up(struct service *);
+bool	depend_is_stuck(const struct service *);
+void	depend_start(struct service *);
+void	depend_forget(struct service *);
+
+/* order.c: what has to be down before a service ends, with the container */
+void	order_begin(bool early);
+bool	order_holds(const struct service *);
+bool	order_end(void);
+void	order_down(struct service *);
+bool	order_is_circle(unsigned left);
+
 /* index.c: services by name */
+uint32_t index_hash(const char *);
 struct service *index_find(const char *name);
 void	index_insert(struct service *);
 void	index_delete(struct service *);
@@ -207,6 +249,8 @@ struct scan_result {
 void	scan_start(void);
 void	scan_end(void);
 struct scan_result scan_services(void);
+bool	scan_finds(const char *name);
+struct service *scan_early(const char *name);
 
 /* script.c: scripts, one after the other. */
 bool	script_next(const char *directory, char *path, size_t size);
@@ -251,6 +295,9 @@ const char *gatekeeper_directory(void);
 void	gatekeeper_check(void);
 void	gatekeeper_wake(void);
 void	gatekeeper_close(void);
+
+/* other.c: another my_init in this container. */
+void	other_check(void);
 
 /* key.c: enable_insecure_key at run time. */
 enum gate_answer key_run(int32_t *error);

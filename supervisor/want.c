@@ -37,39 +37,90 @@ service_restart(struct service *service)
 	service_event(service, EVENT_RESTART);
 }
 
-/* Signals run.  0, ESRCH if it does not run, or the errno of kill(2). */
+/*
+ * Signals run, unless its control/X does something else about it.  0, ESRCH if it
+ * does not run, or the errno of kill(2).
+ */
 int
 service_signal(struct service *service, int signo)
 {
 	struct state_slot *slot = service_slot(service);
-	pid_t pid = atomic_load(&slot->pid);
 
-	if (pid <= 0 || slot->state == SERVICE_FINISHING)
+	if (atomic_load(&slot->pid) <= 0 || slot->state == SERVICE_FINISHING)
 		return ESRCH;
-	if (kill(pid, signo) == -1)
+	if (hook_signal(service, signo))
+		return 0;
+	return service_deliver(service, signo);
+}
+
+/* The same without control/X. */
+int
+service_deliver(struct service *service, int signo)
+{
+	struct state_slot *slot = service_slot(service);
+
+	if (kill(atomic_load(&slot->pid), signo) == -1)
 		return errno;
-	table_change(&slot->sequence);
 	if (signo == SIGTERM || signo == SIGKILL)
 		slot->sent = (uint8_t)signo;
+	service_signalled(service, signo);
+	return 0;
+}
+
+/*
+ * Writes down whether it is paused, now that it was sent a signal, or its control/X
+ * has done what it does instead (to runsv that is the same).
+ */
+void
+service_signalled(struct service *service, int signo)
+{
+	struct state_slot *slot = service_slot(service);
+
+	table_change(&slot->sequence);
 	if (signo == SIGSTOP)
 		slot->flags |= SLOT_PAUSED;
 	else if (signo == SIGCONT || signo == SIGKILL)
 		slot->flags &= (uint8_t)~SLOT_PAUSED;
 	table_changed(&slot->sequence);
 	gatekeeper_wake();
-	return 0;
 }
 
-/* Asks every service to end, all at once. */
+/*
+ * Starts what is wanted and down: what is new, and what waits for another, if it
+ * need not wait any more.
+ */
 void
-services_stop(void)
+services_start(void)
+{
+	struct service *service;
+	struct state_slot *slot;
+
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service)) {
+		slot = service_slot(service);
+		if (slot->state == SERVICE_DOWN && slot->want != WANT_DOWN)
+			service_event(service, EVENT_START);
+	}
+}
+
+/*
+ * Asks services to end, all but the early ones or these: all at once, but for those
+ * that others need.
+ */
+void
+services_stop(bool early)
 {
 	struct service *service;
 
+	order_begin(early);
 	for (service = service_next(NULL); service != NULL;
 	    service = service_next(service))
-		service_want(service, WANT_DOWN,
-		    service_slot(service)->flags & SLOT_REMOVED);
+		if (early || !(service_slot(service)->flags & SLOT_EARLY))
+			service_want(service, WANT_DOWN,
+			    service_slot(service)->flags & SLOT_REMOVED);
+	if (order_is_circle(services_active(early) +
+	    (early ? services_active(false) : 0)))
+		order_end();
 }
 
 /* Ends the time that services were given to end in. */
@@ -78,6 +129,7 @@ services_hurry(void)
 {
 	struct service *service;
 
+	order_end();
 	for (service = service_next(NULL); service != NULL;
 	    service = service_next(service))
 		if (service_slot(service)->deadline_ms != 0)

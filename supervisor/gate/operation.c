@@ -118,6 +118,9 @@ gather(const struct call *call)
 		if (unknown[i]) {
 			target = &operation->targets[operation->count++];
 			strcpy(target->name, call->name[i]);
+			/* It may become one: that is not for us to say. */
+			if (booting && strpbrk(target->name, "*?[") == NULL)
+				continue;
 			target->stage = STAGE_SETTLED;
 			target->error = booting ? RPC_BOOTING :
 			    RPC_UNKNOWN_SERVICE;

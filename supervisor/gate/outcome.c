@@ -1,4 +1,5 @@
 /* What came of an operation, as the state table shows it, and the reply. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,10 @@ explain(const struct target *target)
 	case RPC_FAILED:
 		if (target->name[0] == '\0')
 			return explain_key(target->detail);
+		if (target->detail == EDEADLK)
+			return "it waits for a service that it depends on and "
+			    "that is not started (the container's output says "
+			    "why)";
 		if (!(target->detail & BY_STATUS))
 			return translate_start_error(target->name,
 			    target->detail);
@@ -154,6 +159,9 @@ look_for_start(struct client *client, struct target *target,
 		    slot->error : slot->exit_status | BY_STATUS);
 		return;
 	case SERVICE_DOWN:
+		/* It waits for one that it depends on. */
+		if (slot->want != WANT_DOWN)
+			return;
 		/* Only once goes down by itself; else it was wanted so. */
 		if (!once || slot->ends == target->ends)
 			outcome_settle(client, target, RPC_SUPERSEDED, 0);

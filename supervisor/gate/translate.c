@@ -63,25 +63,14 @@ read_signal(const msgpack_object *value, struct call *call)
 	const char *bytes;
 	int64_t number;
 	size_t length;
-	int i;
 
-	if (rpc_integer(value, 1, 64, &number)) {
+	if (rpc_integer(value, 1, SIGNAL_LARGEST, &number)) {
 		call->signal = (int32_t)number;
 		return NULL;
 	}
-	if (rpc_bytes(value, &bytes, &length)) {
-		if (length > 3 && memcmp(bytes, "SIG", 3) == 0) {
-			bytes += 3;
-			length -= 3;
-		}
-		for (i = 1; i < SIGNAL_NAMES; i++)
-			if (signal_names[i] != NULL &&
-			    strlen(signal_names[i]) == length &&
-			    memcmp(signal_names[i], bytes, length) == 0) {
-				call->signal = i;
-				return NULL;
-			}
-	}
+	if (rpc_bytes(value, &bytes, &length) &&
+	    (call->signal = signal_number(bytes, length)) != 0)
+		return NULL;
 	return "signal is neither a number from 1 to 64 nor a signal's name";
 }
 

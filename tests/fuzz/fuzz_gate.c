@@ -2,7 +2,8 @@
  * What the supervisor does with the structs of a gate that has been taken over.
  *
  * The input is any number of requests, each behind a byte: bits 0 to 3 are the
- * phase, 4 lets the timer fire before, 5 and 6 are how a signal goes.
+ * phase, 4 lets the timer fire before, 5 and 6 are how a signal goes, 7 is whether
+ * a service depends on itself.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -14,7 +15,9 @@
 #define RECORD	(1 + sizeof(struct gate_request))
 #define TIMER	0x10
 #define SIGNAL_RESULT(control) ((control) >> 5 & 3)
+#define STUCK	0x80
 
+struct options options;
 struct state_table *table;
 struct event_base *base;
 
@@ -31,6 +34,7 @@ static struct service services[SERVICES];
 /* What has been done since the last request came. */
 static struct {
 	unsigned	wanted, restarted, signalled, scanned, keys, shutdowns;
+	unsigned	depended;
 	unsigned	armed;
 	struct service	*service;
 	enum service_want want;
@@ -118,7 +122,6 @@ index_find(const char *name)
 static void
 check_service(struct service *service)
 {
-	expect(table->header.phase >= PHASE_RUNNING);
 	expect(service != &services[REMOVED]);
 	expect(strcmp(service_slot(service)->name, asked->name) == 0);
 	seen.service = service;
@@ -161,6 +164,32 @@ scan_services(void)
 	expect(table->header.phase == PHASE_RUNNING);
 	seen.scanned++;
 	return (struct scan_result){ 3, 2 };
+}
+
+/* No name that is not known already is in the directory. */
+struct service *
+scan_early(const char *name)
+{
+	uint32_t phase = table->header.phase;
+
+	expect(phase == PHASE_SCRIPTS || phase == PHASE_RC_LOCAL);
+	expect(strcmp(name, asked->name) == 0);
+	return NULL;
+}
+
+void
+depend_start(struct service *service)
+{
+	check_service(service);
+	expect(table->header.phase < PHASE_STOP_SERVICES);
+	seen.depended++;
+}
+
+bool
+depend_is_stuck(const struct service *service)
+{
+	expect(service == seen.service);
+	return control & STUCK;
 }
 
 enum gate_answer
@@ -256,9 +285,11 @@ answer_expected(const struct gate_request *request)
 		return phase < PHASE_RUNNING ? GATE_BOOTING : GATE_STOPPING;
 	if (!is_named(request->type))
 		return GATE_ACCEPTED;
-	if (phase < PHASE_RUNNING)
-		return GATE_BOOTING;
 	service = index_find(request->name);
+	if (service == NULL && phase < PHASE_RUNNING && !((phase ==
+	    PHASE_SCRIPTS || phase == PHASE_RC_LOCAL) &&
+	    (request->type == GATE_START || request->type == GATE_ONCE)))
+		return GATE_BOOTING;
 	if (service == NULL || service == &services[REMOVED])
 		return GATE_UNKNOWN;
 	if (request->type == GATE_SIGNAL)
@@ -266,14 +297,17 @@ answer_expected(const struct gate_request *request)
 	if (request->type != GATE_STOP && (phase == PHASE_STOP_SCRIPT ||
 	    phase >= PHASE_STOP_SERVICES))
 		return GATE_STOPPING;
-	return GATE_ACCEPTED;
+	return request->type != GATE_STOP && control & STUCK ? GATE_FAILED :
+	    GATE_ACCEPTED;
 }
 
 static void
 check_named(const struct gate_request *request, const struct gate_reply *reply)
 {
+	bool starts = request->type != GATE_SIGNAL && request->type != GATE_STOP;
 	bool done = reply->answer == GATE_ACCEPTED ||
-	    request->type == GATE_SIGNAL;
+	    request->type == GATE_SIGNAL ||
+	    (starts && reply->answer == GATE_FAILED);
 
 	if (reply->answer == GATE_BOOTING || reply->answer == GATE_UNKNOWN)
 		done = false;
@@ -281,6 +315,7 @@ check_named(const struct gate_request *request, const struct gate_reply *reply)
 		expect(reply->slot < SERVICES &&
 		    strcmp(names[reply->slot], request->name) == 0);
 	expect(deeds() == done);
+	expect(seen.depended == (done && starts));
 	if (!done)
 		return;
 	expect(seen.service == &services[reply->slot]);

@@ -47,7 +47,7 @@ ended_outside() {
 	wait_output '^script begins'
 	shows . 'startup scripts /etc/my_init.d/10_wait ' phase script services
 	local method
-	for method in start stop restart once reload; do
+	for method in stop restart reload; do
 		says 'a booting' "$method" names=a
 	done
 	says 'a booting' signal names=a signal=HUP

@@ -50,7 +50,7 @@ load initctl
 	ctl 1 --json rescan
 	json "r['error']['code'] == 'booting' and r['error']['message']"
 	[[ $err == "*** "* ]]
-	ctl 1 --json start a
+	ctl 1 --json restart a
 	json "r['services'][0]['error']['code'] == 'booting'"
 	[[ $err == "*** a: "* ]]
 	ctl 5 --json --socket /tmp/none status

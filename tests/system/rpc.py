@@ -36,7 +36,8 @@ CODES = ("bad_request", "denied", "busy", "unavailable", "unknown_service",
 PHASES = ("environment", "insecure key", "startup scripts", "rc.local",
           "running", "stopping the startup script",
           "stopping the main command", "pre-shutdown scripts",
-          "stopping services", "post-shutdown scripts", "done")
+          "stopping services", "post-shutdown scripts", "done",
+          "stopping early services")
 STATES = ("down", "starting", "up", "backoff", "stopping", "finishing")
 NIL = type(None)
 SERVICE = {"name": (str, bytes), "state": (str,), "want": (str,),

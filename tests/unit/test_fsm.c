@@ -18,6 +18,18 @@ static const struct service_policy with_finish = {
 	.stop_grace_ms = STOP_MS, .finish_grace_ms = FINISH_MS,
 };
 
+static const struct service_policy with_hook = {
+	.has_finish = true, .stop_hook = true,
+	.stop_grace_ms = STOP_MS, .finish_grace_ms = FINISH_MS,
+};
+
+static const struct service_policy blocked = {
+	.blocked = true, .stop_grace_ms = STOP_MS, .finish_grace_ms = FINISH_MS,
+};
+static const struct service_policy needed = {
+	.needed = true, .stop_grace_ms = STOP_MS, .finish_grace_ms = FINISH_MS,
+};
+
 /* What is expected of one event; a delay of its own is compared, too. */
 struct row {
 	enum service_state	state;
@@ -200,6 +212,10 @@ foreign_events_change_nothing(void **state)
 		{ SERVICE_FINISHING, EVENT_START_FAILED },
 		{ SERVICE_FINISHING, EVENT_EXITED },
 		{ SERVICE_FINISHING, EVENT_GROUP_GONE },
+		{ SERVICE_DOWN, EVENT_PREPARED },
+		{ SERVICE_UP, EVENT_PREPARED },
+		{ SERVICE_BACKOFF, EVENT_PREPARED },
+		{ SERVICE_FINISHING, EVENT_PREPARED },
 	};
 	struct service_step step;
 	enum service_want want;
@@ -288,6 +304,101 @@ once_is_not_started_again(void **state)
 	CHECK(rows);
 }
 
+/* control/u comes before run, and control/t and d before finish. */
+static void
+hooks_have_their_place(void **state)
+{
+	static const struct row rows[] = {
+		{ SERVICE_STARTING, WANT_UP, EVENT_PREPARED, &plain,
+		    { SERVICE_STARTING, ACTION_EXECUTE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_ONCE, EVENT_PREPARED, &plain,
+		    { SERVICE_STARTING, ACTION_EXECUTE, NO_TIMER } },
+		/* Stopped before run began: there is nothing to finish. */
+		{ SERVICE_STARTING, WANT_DOWN, EVENT_STOP, &with_finish,
+		    { SERVICE_STOPPING, ACTION_STOP, STOP_MS } },
+		{ SERVICE_STOPPING, WANT_DOWN, EVENT_PREPARED, &with_finish,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STOPPING, WANT_UP, EVENT_PREPARED, &with_finish,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_STOPPING, WANT_DOWN, EVENT_EXITED, &with_hook,
+		    { SERVICE_STOPPING, ACTION_END_GROUP, KEEP_TIMER } },
+		{ SERVICE_STOPPING, WANT_DOWN, EVENT_GROUP_GONE, &with_hook,
+		    { SERVICE_STOPPING, ACTION_NONE, KEEP_TIMER } },
+		{ SERVICE_STOPPING, WANT_DOWN, EVENT_TIMER, &with_hook,
+		    { SERVICE_STOPPING, ACTION_KILL, KILL_PATIENCE_MS } },
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &with_hook,
+		    { SERVICE_FINISHING, ACTION_FINISH, FINISH_MS } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* What would start is down until what it depends on is up. */
+static void
+blocked_waits_and_is_down(void **state)
+{
+	static const struct service_policy failing = {
+		.blocked = true, .quick_deaths = 1,
+	};
+	static const struct row rows[] = {
+		{ SERVICE_DOWN, WANT_UP, EVENT_START, &blocked,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_DOWN, WANT_UP, EVENT_RESTART, &blocked,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_DOWN, WANT_ONCE, EVENT_START, &blocked,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_BACKOFF, WANT_UP, EVENT_TIMER, &blocked,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_BACKOFF, WANT_UP, EVENT_START, &blocked,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &blocked,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STOPPING, WANT_UP, EVENT_GROUP_GONE, &blocked,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STOPPING, WANT_UP, EVENT_PREPARED, &blocked,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_FINISHING, WANT_UP, EVENT_FINISHED, &blocked,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		/* Its pause comes first. */
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &failing,
+		    { SERVICE_BACKOFF, ACTION_NONE, 1000 } },
+		/* What runs, or is about to, goes on. */
+		{ SERVICE_STARTING, WANT_UP, EVENT_PREPARED, &blocked,
+		    { SERVICE_STARTING, ACTION_EXECUTE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_STARTED, &blocked,
+		    { SERVICE_UP, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_RESTART, &blocked,
+		    { SERVICE_STOPPING, ACTION_STOP, STOP_MS } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* What others need is asked to end when they have, but may end by itself. */
+static void
+needed_is_not_stopped_yet(void **state)
+{
+	static const struct row rows[] = {
+		{ SERVICE_UP, WANT_DOWN, EVENT_STOP, &needed,
+		    { SERVICE_UP, ACTION_NONE, KEEP_TIMER } },
+		{ SERVICE_UP, WANT_DOWN, EVENT_EXITED, &needed,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_BACKOFF, WANT_DOWN, EVENT_STOP, &needed,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_DOWN, EVENT_STOP, &needed,
+		    { SERVICE_STOPPING, ACTION_STOP, STOP_MS } },
+		{ SERVICE_STOPPING, WANT_DOWN, EVENT_TIMER, &needed,
+		    { SERVICE_STOPPING, ACTION_KILL, KILL_PATIENCE_MS } },
+		{ SERVICE_FINISHING, WANT_DOWN, EVENT_STOP, &needed,
+		    { SERVICE_FINISHING, ACTION_NONE, FINISH_MS } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
 static void
 restarts_are_paced(void **state)
 {
@@ -325,6 +436,9 @@ main(void)
 		cmocka_unit_test(foreign_events_change_nothing),
 		cmocka_unit_test(restart_ends_and_starts),
 		cmocka_unit_test(once_is_not_started_again),
+		cmocka_unit_test(hooks_have_their_place),
+		cmocka_unit_test(blocked_waits_and_is_down),
+		cmocka_unit_test(needed_is_not_stopped_yet),
 		cmocka_unit_test(restarts_are_paced),
 	};
 

@@ -1,0 +1,328 @@
+/*
+ * The file depends of a service's directory: names of services, one a line, that
+ * are up before it starts, and that are stopped after it when all are (order.c).
+ *
+ * A service that may not start is down, and wanted up; it remembers the one it
+ * waits for, and is looked at again when that comes up or the services change.
+ * So nobody keeps a graph, and the file is read when it counts.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+
+#define FILE_MAX_BYTES	65536
+#define READY		UINT16_MAX	/* waits_for: in `ready`, for nothing */
+#define CIRCLE_SHOWN	10		/* names of a circle */
+
+static uint16_t ready;	/* 1 + the first of those that are to be looked at again */
+
+/* --- the file ---------------------------------------------------------------- */
+
+/* Says it, unless it was what was said about the service last. */
+static void
+complain(struct service *service, const char *text)
+{
+	uint32_t hash = index_hash(text);
+
+	if (service->complaint != hash)
+		log_warn("%s", text);
+	service->complaint = hash;
+}
+
+/* What the file says, to be cut up; until the next call.  NULL: nothing. */
+char *
+depend_read(struct service *service)
+{
+	static char text[FILE_MAX_BYTES + 1];
+	const struct state_slot *slot = service_slot(service);
+	char line[1024];
+	ssize_t length;
+	int fd;
+
+	/* Not where the directory was: by now there may be another. */
+	fd = open(run_path(slot, "depends"),
+	    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR))
+		return NULL;
+	length = fd == -1 ? -1 : read(fd, text, FILE_MAX_BYTES);
+	if (length == -1 || length == FILE_MAX_BYTES) {
+		snprintf(line, sizeof(line), "%s: %s cannot be read: %s; it "
+		    "counts for nothing", escape(slot->name),
+		    escape(run_path(slot, "depends")), length == -1 ?
+		    strerror(errno) : "it is too long");
+		complain(service, line);
+		length = -1;
+	}
+	if (fd != -1)
+		close(fd);
+	if (length == -1)
+		return NULL;
+	text[length] = '\0';
+	return text;
+}
+
+/* Cuts the next name out of the text; NULL: there is none. */
+char *
+depend_next(char **text)
+{
+	char *line, *end;
+
+	while (*text != NULL && (line = strsep(text, "\n")) != NULL) {
+		line += strspn(line, " \t\r");
+		end = line + strlen(line);
+		while (end > line && strchr(" \t\r", end[-1]) != NULL)
+			*--end = '\0';
+		if (*line != '\0' && *line != '#')
+			return line;
+	}
+	return NULL;
+}
+
+static struct service *
+find(const char *name)
+{
+	struct service *service = index_find(name);
+
+	return service != NULL &&
+	    service_slot(service)->flags & SLOT_REMOVED ? NULL : service;
+}
+
+/* --- waiting to start ----------------------------------------------------------- */
+
+static struct service *
+waited_for(const struct service *service)
+{
+	return service->waits_for == 0 || service->waits_for == READY ? NULL :
+	    service_at(service->waits_for - 1u);
+}
+
+/* A service in 16 bits; 0 is none. */
+static uint16_t
+number_of(const struct service *service)
+{
+	return (uint16_t)(1 + (service - service_at(0)));
+}
+
+static void
+wait_in(struct service *service, uint16_t *list, uint16_t waits_for)
+{
+	service->next_waiter = *list;
+	*list = number_of(service);
+	service->waits_for = waits_for;
+}
+
+/* It waits for nothing any more. */
+static void
+wait_no_more(struct service *service)
+{
+	uint16_t *link = &ready;
+
+	if (service->waits_for == 0)
+		return;
+	if (service->waits_for != READY)
+		link = &waited_for(service)->waiters;
+	while (*link != number_of(service))
+		link = &service_at(*link - 1u)->next_waiter;
+	*link = service->next_waiter;
+	service->waits_for = 0;
+}
+
+/* They wait for each other: said of all of them, once, from the first name on. */
+static void
+complain_of_circle(struct service *service)
+{
+	struct service *first = service, *other = waited_for(service);
+	char line[CIRCLE_SHOWN * 4 * STATE_NAME_MAX + 256];
+	unsigned length = 0, count = 0;
+
+	for (; other != service; other = waited_for(other))
+		if (strcmp(service_slot(other)->name,
+		    service_slot(first)->name) < 0)
+			first = other;
+	other = first;
+	do {
+		if (count++ < CIRCLE_SHOWN)
+			length += (unsigned)snprintf(line + length,
+			    sizeof(line) - length, "%s%s", count > 1 ? ", " :
+			    "", escape(service_slot(other)->name));
+		other = waited_for(other);
+	} while (other != first);
+	if (count > CIRCLE_SHOWN)
+		length += (unsigned)snprintf(line + length,
+		    sizeof(line) - length, " and %u more",
+		    count - CIRCLE_SHOWN);
+	snprintf(line + length, sizeof(line) - length, " depend on each other "
+	    "in a circle; none of them is started (edit their depends files)");
+	complain(service, line);
+	for (other = waited_for(service); other != service;
+	    other = waited_for(other))
+		other->complaint = service->complaint;
+}
+
+static void
+wait_for(struct service *service, struct service *other)
+{
+	const struct state_slot *slot = service_slot(other);
+	struct service *at = other;
+	char line[1024];
+	unsigned steps;
+
+	wait_in(service, &other->waiters, number_of(other));
+	for (steps = 0; at != NULL && at != service && steps < STATE_SLOTS;
+	    steps++)
+		at = waited_for(at);
+	if (at == service) {
+		complain_of_circle(service);
+	} else if (slot->state == SERVICE_DOWN && slot->want == WANT_DOWN) {
+		snprintf(line, sizeof(line), "%s: waits for %s, which is down "
+		    "(initctl start %s)", escape(service_slot(service)->name),
+		    escape(slot->name), escape(slot->name));
+		complain(service, line);
+	}
+}
+
+/* A name that can be waited for?  If not, says why it blocks the service. */
+static bool
+is_right(struct service *service, const struct service *other, const char *name)
+{
+	const struct state_slot *slot = service_slot(service);
+	char line[1536];
+
+	if (other == service)
+		snprintf(line, sizeof(line), "%s: depends on itself, and is not "
+		    "started (remove the line from %s)", escape(slot->name),
+		    escape(run_path(slot, "depends")));
+	else if (other == NULL && !scan_finds(name))
+		snprintf(line, sizeof(line), "%s: depends on %.*s, which is not "
+		    "in " SERVICE_DIRECTORY " (mkdir " SERVICE_DIRECTORY "/%.*s, "
+		    "or remove the line from %s)", escape(slot->name),
+		    STATE_NAME_MAX, escape(name), STATE_NAME_MAX, escape(name),
+		    escape(run_path(slot, "depends")));
+	else
+		return true;
+	complain(service, line);
+	return false;
+}
+
+/*
+ * Has a service to wait before it can start?  It is started when that has come
+ * about; where it cannot, that is said.
+ */
+bool
+depend_blocks(struct service *service)
+{
+	char *text = depend_read(service), *name;
+	struct service *other, *first = NULL;
+	bool unknown = false;
+
+	wait_no_more(service);
+	if (text == NULL)
+		return false;
+	while ((name = depend_next(&text)) != NULL) {
+		other = find(name);
+		if (!is_right(service, other, name))
+			return true;
+		/* There, and not looked at yet: a scan is about to come. */
+		unknown |= other == NULL;
+		if (first == NULL && other != NULL &&
+		    service_slot(other)->state != SERVICE_UP)
+			first = other;
+	}
+	if (first != NULL)
+		wait_for(service, first);
+	else if (!unknown)
+		service->complaint = 0;
+	return first != NULL || unknown;
+}
+
+/* Looks again at those that wait for a service: it is up. */
+void
+depend_up(struct service *service)
+{
+	static bool looking;
+	struct service *waiter;
+
+	while (service->waiters != 0) {
+		waiter = service_at(service->waiters - 1u);
+		service->waiters = waiter->next_waiter;
+		wait_in(waiter, &ready, READY);
+	}
+	/* Not one within the other: a chain may be long. */
+	if (looking)
+		return;
+	looking = true;
+	while (ready != 0) {
+		waiter = service_at(ready - 1u);
+		wait_no_more(waiter);
+		if (service_slot(waiter)->state == SERVICE_DOWN &&
+		    service_slot(waiter)->want != WANT_DOWN)
+			service_event(waiter, EVENT_START);
+	}
+	looking = false;
+}
+
+/* Does it wait for what, as things are, will not come? */
+bool
+depend_is_stuck(const struct service *service)
+{
+	const struct state_slot *slot;
+	unsigned steps;
+
+	for (steps = 0; steps < STATE_SLOTS && waited_for(service) != NULL;
+	    steps++)
+		service = waited_for(service);
+	slot = service_slot(service);
+	return steps == STATE_SLOTS || (slot->state == SERVICE_DOWN &&
+	    slot->want != WANT_DOWN && service->complaint != 0);
+}
+
+/*
+ * Starts all that a service needs, in whatever depth, because somebody has asked
+ * for it by name; while startup scripts run, what is no service yet becomes one.
+ */
+void
+depend_start(struct service *service)
+{
+	static uint16_t found[STATE_SLOTS];
+	static uint32_t visit;
+	unsigned count = 0, i;
+	struct service *other;
+	char *text, *name;
+
+	service->visit = ++visit;
+	found[count++] = number_of(service);
+	for (i = 0; i < count; i++) {
+		text = depend_read(service_at(found[i] - 1u));
+		while (text != NULL && (name = depend_next(&text)) != NULL) {
+			other = find(name);
+			if (other == NULL &&
+			    table->header.phase < PHASE_RUNNING)
+				other = scan_early(name);
+			if (other == NULL || other->visit == visit)
+				continue;
+			other->visit = visit;
+			found[count++] = number_of(other);
+		}
+	}
+	/* The last first: mostly, they then need not wait. */
+	while (--count > 0) {
+		other = service_at(found[count] - 1u);
+		if (service_slot(other)->state != SERVICE_UP ||
+		    service_slot(other)->want == WANT_DOWN)
+			service_want(other, WANT_UP, false);
+	}
+}
+
+/* Its slot is given to another. */
+void
+depend_forget(struct service *service)
+{
+	wait_no_more(service);
+	while (service->waiters != 0)
+		wait_no_more(service_at(service->waiters - 1u));
+	service->complaint = 0;
+}

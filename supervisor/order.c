@@ -1,0 +1,126 @@
+/*
+ * The order in which services end with the container: who depends on another ends
+ * before it (the file depends).  What was read when the end began counts, for all
+ * of it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor.h"
+
+/* Of a service that is to end, those that end after it. */
+struct depends {
+	unsigned	count;
+	uint16_t	slots[];
+};
+
+static unsigned needed;		/* services that have to wait with their end */
+
+static bool
+takes_part(const struct service *service, bool early)
+{
+	const struct state_slot *slot = service_slot(service);
+
+	return slot->state != SERVICE_DOWN &&
+	    (early || !(slot->flags & SLOT_EARLY));
+}
+
+static void
+note(struct service *service, bool early)
+{
+	char *text = depend_read(service), *name, *p;
+	struct depends *depends;
+	struct service *other;
+	size_t lines = 1;
+
+	if (text == NULL)
+		return;
+	for (p = text; (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	depends = malloc(sizeof(*depends) + lines * sizeof(depends->slots[0]));
+	if (depends == NULL)
+		return;
+	depends->count = 0;
+	while ((name = depend_next(&text)) != NULL) {
+		other = index_find(name);
+		if (other == NULL || other == service ||
+		    !takes_part(other, early))
+			continue;
+		depends->slots[depends->count++] =
+		    (uint16_t)(other - service_at(0));
+		needed += other->needed++ == 0;
+	}
+	service->depends = depends;
+}
+
+/*
+ * Finds out who has to end before whom, of all or of all but the early services.
+ * From now on order_holds tells who has to wait.
+ */
+void
+order_begin(bool early)
+{
+	static bool done[2];
+	struct service *service;
+
+	if (done[early])
+		return;
+	done[early] = true;
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service))
+		if (takes_part(service, early))
+			note(service, early);
+}
+
+bool
+order_holds(const struct service *service)
+{
+	return service->needed > 0;
+}
+
+/* Nobody waits for others to end any more.  False: nobody did. */
+bool
+order_end(void)
+{
+	struct service *service;
+
+	if (needed == 0)
+		return false;
+	needed = 0;
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service))
+		if (service->needed > 0) {
+			service->needed = 0;
+			service_event(service, EVENT_STOP);
+		}
+	return true;
+}
+
+/* It is down: those that nobody else needs are next. */
+void
+order_down(struct service *service)
+{
+	struct depends *depends = service->depends;
+	struct service *other;
+	unsigned i;
+
+	if (service->needed > 0)
+		needed--;
+	service->needed = 0;
+	service->depends = NULL;
+	for (i = 0; depends != NULL && i < depends->count; i++) {
+		other = service_at(depends->slots[i]);
+		if (other->needed == 0 || --other->needed > 0)
+			continue;
+		needed--;
+		service_event(other, EVENT_STOP);
+	}
+	free(depends);
+}
+
+/* Each of those that are left needs another of them? */
+bool
+order_is_circle(unsigned left)
+{
+	return needed > 0 && needed == left;
+}
