@@ -209,7 +209,8 @@ USER=app" ]
 	ps -o tty=,ni= $$
 	readlink /proc/$$/fd/*
 	ls /proc/self/fd
-	awk '/^(Sig(Ign|Blk)|NoNewPrivs|Seccomp)/' /proc/$$/status
+	# Its own: bash blocks CHLD now and then.
+	awk '/^(Sig(Ign|Blk)|NoNewPrivs|Seccomp)/' /proc/self/status
 	EOS
 	local start="env --ignore-signal=USR1 --ignore-signal=PIPE
 	    --block-signal=USR2 --block-signal=TERM bash /tmp/start"
@@ -525,6 +526,8 @@ CapAmb: 0000000000000000" ] || fail "$via: $out"
 	# Not in all respects: real and effective differ.
 	is_refused "setpriv --euid=7001 --regid=7001 --groups=7001,7044" 111 \
 	    "setuser: cannot *" app
+	is_refused "setpriv --ruid=7002 --euid=7001 --regid=7001
+	    --groups=7001,7044" 111 "setuser: cannot *" app
 	is_refused "setpriv --reuid=7001 --rgid=7044 --egid=7001
 	    --groups=7001,7044" 111 "setuser: cannot *" app
 	is_refused "setpriv --reuid=7001 --rgid=7001 --egid=7044
