@@ -227,6 +227,8 @@ bench:
 	./packages bench
 	$(MAKE) install DESTDIR=$(CURDIR)/$(BUILD)/stage
 	BUILD=$(BUILD) MY_INIT_STAGE=$(CURDIR)/$(BUILD)/stage tests/bench/run
+	./packages image
+	BUILD=$(BUILD) tests/image/run --with tests/bench/image
 
 fuzz:
 	./packages fuzz

@@ -55,7 +55,7 @@ new_host_keys() {
 # if they are to be kept in whatever comes of this container.
 make_host_keys() {
 	new=$(mktemp -d /etc/ssh/.new_host_keys.XXXXXX) || return 1
-	if new_host_keys "$new" && echo "$1" >"$new/owner" &&
+	if new_host_keys "$new" && printf %s "$1" >"$new/owner" &&
 	    rm -f /etc/ssh/ssh_host_* && mv "$new"/etc/ssh/ssh_host_* /etc/ssh/ &&
 	    mv "$new/owner" $keys_of; then
 		rm -rf "$new"

@@ -1,0 +1,493 @@
+#!/usr/bin/env bats
+# What is in the image, and that each component does its work.
+
+load helpers/image
+
+# cron's clock ticks once a minute: its container is started first and asked last.
+setup_file() {
+	[ -n "${RUN_ID-}" ] || return 0
+	export CRON=my_init_test_${RUN_ID,,}_cron
+	docker run -d --name "$CRON" --label "my_init_test=$RUN_ID" \
+	    -e GREETING='good morning' my_init_test/bookworm >/dev/null
+	docker exec -i "$CRON" sh -c 'cat >/etc/cron.d/greet' <<-'TAB'
+	* * * * * root . /etc/container_environment.sh; echo "cron: $GREETING" >/proc/1/fd/1 2>&1
+	TAB
+	docker exec -i "$CRON" crontab - <<-'TAB'
+	SHELL=/bin/bash
+	BASH_ENV=/etc/container_environment.sh
+	* * * * * echo "crontab: $GREETING" >/proc/1/fd/1 2>&1
+	TAB
+}
+
+teardown_file() {
+	[ -z "${CRON-}" ] || docker rm -f -v "$CRON" >/dev/null 2>&1
+}
+
+# --- what is in it -------------------------------------------------------------------
+@test "the image: a command, no entry point, no port, TERM, no health check" {
+	[ "$(docker image inspect -f '{{json .Config.Cmd}} {{json .Config.Entrypoint}}
+	    {{- json .Config.ExposedPorts}} {{.Config.StopSignal}}
+	    {{- json .Config.Volumes}}' $BASE)" = \
+	    '["/sbin/my_init"] nullnull SIGTERMnull' ]
+	docker image inspect $BASE | jq -e '.[0].Config.Healthcheck == null and
+	    (.[0].Config.User // "") == "" and
+	    .[0].Config.Labels["org.opencontainers.image.version"] != null'
+}
+
+@test "owners and modes" {
+	local expected='
+700 root:root /etc/container_environment
+640 root:docker_env /etc/container_environment.json
+640 root:docker_env /etc/container_environment.sh
+600 root:root /etc/crontab
+644 root:root /etc/insecure_key.pub
+755 root:root /etc/my_init.d
+755 root:root /etc/my_init.d/00_regen_ssh_host_keys.sh
+755 root:root /etc/my_init.post_shutdown.d
+755 root:root /etc/my_init.pre_shutdown.d
+755 root:root /etc/service
+755 root:root /etc/service/cron/run
+755 root:root /etc/service/sshd/run
+755 root:root /etc/service/syslog/run
+644 root:root /etc/ssh/sshd_config
+700 root:root /root
+700 root:root /root/.ssh
+755 root:root /run/sshd
+755 root:root /sbin/initctl
+755 root:root /sbin/install_clean
+755 root:root /sbin/my_init
+755 root:root /sbin/setuser
+1777 root:root /tmp
+755 root:root /usr/bin/chpst
+755 root:root /usr/bin/svlogd
+755 root:root /usr/sbin/enable_insecure_key
+755 root:root /usr/sbin/policy-rc.d
+755 root:root /var/log
+640 root:adm /var/log/syslog'
+	# shellcheck disable=SC2046
+	container_run --network none -- stat -c '%a %U:%G %n' \
+	    $(awk 'NF { print $3 }' <<<"$expected")
+	diff <(sed 1d <<<"$expected") <(echo "$stdout")
+	container_run --network none -- sh -c '
+		getent group docker_env
+		readlink -f /usr/bin/sv
+		readlink -f /etc/profile.d/container_environment.sh
+		ls /etc/container_environment /root/.ssh
+		cd /etc/container_environment; for file in *; do
+			printf "%s=%s.\n" "$file" "$(cat "$file"; echo .)"
+		done
+		find / -xdev -perm -o+w ! -type l ! -path "/proc/*" ! -path "/dev/*" |
+		    sort'
+	diff - <(echo "$stdout") <<-'END'
+	docker_env:x:8377:
+	/usr/sbin/initctl
+	/etc/container_environment.sh
+	/etc/container_environment:
+	INITRD
+	LANG
+	LC_CTYPE
+
+	/root/.ssh:
+	INITRD=no..
+	LANG=en_US.UTF-8..
+	LC_CTYPE=en_US.UTF-8..
+	/run/lock
+	/tmp
+	/var/tmp
+	END
+}
+
+@test "no Python, no compiler, no sources; dpkg is content; nothing left of the build" {
+	container_run --network none -- sh -c '
+		for program in python python3 gcc cc c++ g++ make ld; do
+			! command -v $program
+		done
+		find / -xdev \( -name "*.a" -o -name "*.pyc" -o -name "*.[ch]" \) -type f
+		ls -A /tmp /var/tmp /var/lib/apt/lists /var/cache/apt/archives
+		ls -d /image_build /source /overlay /bd_build 2>/dev/null
+		dpkg --audit
+		apt-get check -qq
+		:'
+	diff - <(echo "$stdout$stderr") <<-'END'
+	/tmp:
+
+	/var/cache/apt/archives:
+	lock
+	partial
+
+	/var/lib/apt/lists:
+
+	/var/tmp:
+	END
+}
+
+@test "no private key: not in the image, not in a layer below" {
+	# private_keys IMAGE: prints how many there are in all of its layers.
+	private_keys() {
+		docker save "$1" | tar -xO | LC_ALL=C grep -aozP -- '-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n[A-Za-z0-9+/]{20}|Private-Lines: ' | tr -dc '\0' | wc -c
+	}
+	# (A library of Debian's tests itself with some.)
+	local known one=$BATS_TEST_DIRNAME/../../image/insecure_key
+	known=$(private_keys my_init_test/base:bookworm)
+	[ "$(private_keys $BASE)" -eq "$known" ]
+	# That the search finds one where there was one:
+	mkdir -p "$BATS_TEST_TMPDIR/context"
+	cp "$one" "$one.ppk" "$BATS_TEST_TMPDIR/context/"
+	image_build <<-'END'
+	FROM BASE
+	COPY insecure_key* /tmp/
+	RUN rm /tmp/*
+	END
+	[ "$(private_keys "$BUILT")" -eq $((known + 2)) ]
+	container_run --network none -- sh -c 'ls /etc/ssh/ssh_host_* /etc/insecure_key \
+	    /root/.ssh/authorized_keys'
+	[ -z "$stdout" ]
+}
+
+@test "image/insecure_key: its three files are one key, the one that everybody knows" {
+	local images=$BATS_TEST_DIRNAME/../../image public
+	public=$(ssh-keygen -y -f "$(insecure_key)" | cut -d ' ' -f 2)
+	[ "$public" = "$(cut -d ' ' -f 2 "$images/insecure_key.pub")" ]
+	[ "$public" = "$(tr -d '\r' <"$images/insecure_key.ppk" |
+	    awk '/^Public-Lines:/ { n = $2; next } n > 0 { printf "%s", $0; n-- }')" ]
+}
+
+@test "locale: en_US.UTF-8 is there and at work" {
+	container_run --network none -- /sbin/my_init --quiet --skip-runit -- bash -c \
+	    'locale -a | grep -i en_US; v=äöü; echo ${#v} $LANG; perl -e "print 1"'
+	[ "$stdout" = "$(printf 'en_US.utf8\n3 en_US.UTF-8\n1')" ]
+	[ -z "$stderr" ]
+}
+
+# --- apt -----------------------------------------------------------------------------
+@test "apt-get install: no daemon starts, initctl and sv stay ours, ischroot says yes" {
+	image_build <<-'END'
+	FROM BASE
+	RUN apt-get update && apt-get install -y memcached runit && \
+	    ! grep -l memcached /proc/[0-9]*/comm
+	RUN ischroot && for verb in version start stop restart reload list emit; do \
+	        [ -z "$(/sbin/initctl $verb memcached 2>&1)" ] || exit 1; done
+	RUN invoke-rc.d memcached start; ! grep -l memcached /proc/[0-9]*/comm
+	RUN [ "$(readlink -f /usr/bin/sv)" = "$(readlink -f /sbin/initctl)" ] && [ -x /usr/bin/sv.runit ] && \
+	    [ -d /etc/service ] && [ ! -L /etc/service ] && [ -x /etc/service/cron/run ]
+	RUN apt-get install -y --reinstall cron rsyslog openssh-server runit && \
+	    ! ls /etc/ssh/ssh_host_*_key && \
+	    mkdir /etc/service/memcached && printf \
+	    '#!/bin/sh\nexec chpst -u memcache /usr/bin/memcached\n' \
+	    >/etc/service/memcached/run && chmod 755 /etc/service/memcached/run
+	END
+	container_start --image "$BUILT"
+	healthy
+	service_is memcached state up
+	service_is cron state up
+	service_is syslog state up
+	inside dpkg-divert --list /sbin/initctl | grep -q 'local diversion of /sbin/initctl'
+	inside dpkg-divert --list /usr/bin/ischroot | grep -q 'local diversion'
+	inside logger still heard
+	wait_log 'still heard'
+	stops_with 0 5000
+}
+
+# --- syslog ----------------------------------------------------------------------------
+@test "syslog: what is logged is in docker logs and in /var/log/syslog" {
+	container_start
+	booted
+	inside logger hi there
+	wait_log 'hi there'
+	wait_for "the file" inside grep -q 'hi there' /var/log/syslog
+	inside logger -p daemon.err of a daemon
+	wait_log 'of a daemon'
+	wait_for "the file" inside grep -q 'of a daemon' /var/log/daemon.log
+}
+
+@test "syslog: what is private is in its file alone" {
+	container_start
+	booted
+	inside logger -p authpriv.notice secret thing
+	inside logger -p mail.info dear john
+	inside logger that was all
+	wait_log 'that was all'
+	wait_for "auth.log" inside grep -q 'secret thing' /var/log/auth.log
+	wait_for "mail.log" inside grep -q 'dear john' /var/log/mail.log
+	no_log 'secret thing|dear john'
+	not inside grep -q 'secret thing' /var/log/syslog
+	[ "$(inside stat -c '%a %U:%G' /var/log/auth.log)" = '640 root:adm' ]
+}
+
+@test "syslog: on a terminal, too (docker run -t)" {
+	container_start -t
+	booted
+	inside logger hi on a terminal
+	wait_log 'hi on a terminal'
+	wait_for "the file" inside grep -q 'hi on a terminal' /var/log/syslog
+	inside initctl signal HUP syslog
+	inside logger after HUP
+	wait_log 'after HUP'
+}
+
+@test "syslog: there for the first startup script, and for the last words" {
+	image_build <<-'END'
+	FROM BASE
+	RUN printf '#!/bin/sh\nlogger of a startup script\n' >/etc/my_init.d/10_say && \
+	    printf '#!/bin/sh\nlogger of a shutdown script\n' \
+	        >/etc/my_init.post_shutdown.d/say && \
+	    mkdir /etc/service/a && \
+	    printf '#!/bin/sh\nexec sleep 1000\n' >/etc/service/a/run && \
+	    printf '#!/bin/sh\nlogger of a finish script\n' >/etc/service/a/finish && \
+	    chmod 755 /etc/service/a/* /etc/my_init.*/*say
+	END
+	container_start --image "$BUILT"
+	healthy
+	wait_log 'of a startup script'
+	stops_with 0 5000
+	[ "$(count_log 'of a finish script')" -eq 1 ]
+	[ "$(count_log 'of a shutdown script')" -eq 1 ]
+	docker cp "$CONTAINER:/var/log/syslog" "$OUTPUT/syslog"
+	[ "$(grep -c 'of a \(startup\|finish\|shutdown\) script' "$OUTPUT/syslog")" -eq 3 ]
+}
+
+@test "syslog: a burst of 2000 lines is whole in the file, and harms nobody" {
+	container_start
+	booted
+	inside sh -c 'seq -f "line %g of many" 2000 | logger'
+	wait_for "the last of them" inside grep -q 'line 2000 of many' /var/log/syslog
+	[ "$(inside grep -c 'line [0-9]* of many' /var/log/syslog)" -eq 2000 ]
+	inside initctl status syslog cron
+}
+
+@test "syslog: killed, it comes back, and so does its socket" {
+	container_start
+	booted
+	inside initctl signal KILL syslog
+	_back() { service_is syslog restarts 1 && service_is syslog ready true; }
+	wait_for "its return" _back
+	inside logger after the kill
+	wait_log 'after the kill'
+}
+
+# --- logrotate -----------------------------------------------------------------------
+@test "logrotate: forced, and by cron.daily; all goes on logging" {
+	container_start
+	booted
+	inside logger before it
+	wait_for "the file" inside grep -q 'before it' /var/log/syslog
+	inside logrotate -f /etc/logrotate.conf >"$OUTPUT/rotate" 2>&1
+	[ ! -s "$OUTPUT/rotate" ]
+	inside grep -q 'before it' /var/log/syslog.1
+	inside logger after it
+	wait_log 'after it'
+	wait_for "the file" inside grep -q 'after it' /var/log/syslog
+	not inside grep -q 'before it' /var/log/syslog
+	[ "$(inside stat -c '%a %U:%G' /var/log/syslog)" = '640 root:adm' ]
+	inside run-parts /etc/cron.daily >"$OUTPUT/daily" 2>&1
+	[ ! -s "$OUTPUT/daily" ]
+	service_is syslog restarts 0
+}
+
+# --- ssh -----------------------------------------------------------------------------
+@test "sshd: without a key it stays down and says why; nothing listens" {
+	container_start
+	booted
+	service_is sshd state down
+	[ "$(count_log '^\*\*\* sshd: nobody could log in')" -eq 1 ]
+	not inside ls /etc/ssh/ssh_host_rsa_key
+	not inside pidof sshd
+}
+
+@test "sshd: started by hand all the same, with keys of its own" {
+	container_start -p 127.0.0.1::22
+	booted
+	inside initctl start sshd
+	service_is sshd state up
+	wait_log '^No SSH host key available\. Generating one\.\.\.$'
+	not ssh_in "$(insecure_key)" "$(port_of 22)" true 2>"$OUTPUT/refused"
+	[ "$(inside sh -c 'stat -c "%a %U" /etc/ssh/ssh_host_*_key' | sort -u)" = '600 root' ]
+	# Nobody is let in, and a password is not asked for.
+	grep -q 'Permission denied (publickey)' "$OUTPUT/refused"
+}
+
+@test "enable_insecure_key: appends, once, shows no private key; sshd is up at once" {
+	container_start -p 127.0.0.1::22
+	booted
+	inside sh -c 'echo "# mine" >/root/.ssh/authorized_keys &&
+	    /usr/sbin/enable_insecure_key' >"$OUTPUT/first" 2>&1
+	not grep -q 'PRIVATE KEY' "$OUTPUT/first"
+	grep -qi insecure "$OUTPUT/first"
+	inside /usr/sbin/enable_insecure_key >"$OUTPUT/second" 2>&1
+	grep -q '^Insecure key has already been added to /root/\.ssh/authorized_keys\.$' \
+	    "$OUTPUT/second"
+	inside initctl enable-insecure-key
+	inside cat /root/.ssh/authorized_keys >"$OUTPUT/keys"
+	[ "$(sed -n 1p "$OUTPUT/keys")" = '# mine' ]
+	[ "$(grep -cF "$(cut -d ' ' -f 2 "$(insecure_key).pub")" "$OUTPUT/keys")" -eq 1 ]
+	[ "$(wc -l <"$OUTPUT/keys")" -eq 2 ]
+	[ "$(inside stat -c '%a %U' /root/.ssh/authorized_keys)" = '600 root' ]
+	wait_service sshd state up
+	[ "$(ssh_in "$(insecure_key)" "$(port_of 22)" id -un)" = root ]
+}
+
+@test "initctl enable-insecure-key: in a running container, and again after a restart" {
+	container_start -p 127.0.0.1::22
+	booted
+	inside initctl enable-insecure-key
+	wait_service sshd state up
+	[ "$(ssh_in "$(insecure_key)" "$(port_of 22)" hostname)" = "$(inside hostname)" ]
+	local before
+	before=$(inside ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub)
+	docker restart -t 10 "$CONTAINER" >/dev/null
+	booted
+	wait_service sshd state up
+	[ "$(inside ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub)" = "$before" ]
+	[ "$(ssh_in "$(insecure_key)" "$(port_of 22)" echo in)" = in ]
+}
+
+@test "ssh: sftp, a login shell with the environment, a line in auth.log" {
+	container_start -p 127.0.0.1::22 -e "GREETING=hello world" -- /sbin/my_init \
+	    --enable-insecure-key
+	booted
+	local key port
+	key=$(insecure_key)
+	port=$(port_of 22)
+	[ "$(ssh_in "$key" "$port" bash -l -c "'echo \$GREETING'")" = 'hello world' ]
+	[ -z "$(ssh_in "$key" "$port" "echo \$GREETING")" ]
+	echo "get /etc/hostname $OUTPUT/hostname" | timeout -k 5 30 sftp -F /dev/null -b - \
+	    -i "$key" -o UserKnownHostsFile="$OUTPUT/known_hosts" -P "$port" root@127.0.0.1
+	[ "$(<"$OUTPUT/hostname")" = "$(inside hostname)" ]
+	wait_for "auth.log" inside grep -q 'sshd.*Accepted publickey for root' \
+	    /var/log/auth.log
+	no_log 'Accepted publickey'
+}
+
+@test "host keys: two containers have different ones" {
+	container_start -- /sbin/my_init --enable-insecure-key
+	booted
+	local one
+	one=$(inside sh -c 'cat /etc/ssh/ssh_host_*_key.pub')
+	[ "$(wc -l <<<"$one")" -ge 2 ]
+	container_start -- /sbin/my_init --enable-insecure-key
+	booted
+	[ -z "$(comm -12 <(sort <<<"$one" | cut -d ' ' -f 2) \
+	    <(inside sh -c 'cat /etc/ssh/ssh_host_*_key.pub' | cut -d ' ' -f 2 | sort))" ]
+}
+
+@test "the original's own test: sv status of everything, none of it down" {
+	container_start -- /sbin/my_init --enable-insecure-key
+	booted
+	inside /etc/my_init.d/00_regen_ssh_host_keys.sh -f
+	inside rm -f /etc/service/sshd/down
+	inside sv start /etc/service/sshd
+	[ "$(ssh_in "$(insecure_key)" "$(address)" whoami)" = root ]
+	inside sh -c 'sv status /etc/service/*' >"$OUTPUT/status"
+	[ "$(wc -l <"$OUTPUT/status")" -eq 3 ]
+	not grep -q down "$OUTPUT/status"
+	stops_with 0 5000
+}
+
+# --- tools ---------------------------------------------------------------------------
+@test "setuser: user, groups, HOME, the command's pid and exit code" {
+	container_start
+	booted
+	[ "$(inside setuser www-data sh -c 'echo $(id -un) $(id -gn) $USER $HOME')" = \
+	    'www-data www-data www-data /var/www' ]
+	[ "$(inside sh -c 'echo $$; exec setuser nobody sh -c "echo \$\$"' | uniq |
+	    wc -l)" -eq 1 ]
+	local code=0
+	inside setuser nobody sh -c 'exit 42' || code=$?
+	[ $code -eq 42 ]
+	code=0
+	inside setuser nosuchuser true 2>"$OUTPUT/error" || code=$?
+	[ $code -eq 1 ]
+	grep -q '^setuser: user nosuchuser not found' "$OUTPUT/error"
+}
+
+@test "chpst: drops to a user, reads a directory of variables" {
+	container_start
+	booted
+	[ "$(inside chpst -u www-data:www-data id -un)" = www-data ]
+	[ "$(inside sh -c 'chpst -e /etc/container_environment env' | grep ^LANG=)" = \
+	    LANG=en_US.UTF-8 ]
+}
+
+@test "svlogd: keeps what a service says" {
+	image_build <<-'END'
+	FROM BASE
+	RUN mkdir -p /etc/service/talk /var/log/talk && \
+	    printf '#!/bin/bash\nexec > >(exec svlogd -tt /var/log/talk)\necho it talks\nexec sleep 1000\n' \
+	        >/etc/service/talk/run && \
+	    chmod 755 /etc/service/talk/run
+	END
+	container_start --image "$BUILT"
+	booted
+	wait_for "the log" inside grep -qE '^[0-9-]+_[0-9:.]+ it talks$' \
+	    /var/log/talk/current
+	no_log 'it talks'
+	stops_with 0 5000
+}
+
+@test "install_clean: installs, and leaves nothing behind" {
+	image_build <<-'END'
+	FROM BASE
+	RUN install_clean hello >/said
+	END
+	container_run --image "$BUILT" -- sh -c \
+	    'hello; head -n 1 /said; find /var/lib/apt/lists /var/cache/apt -type f -size +0'
+	[ "$stdout" = "$(printf 'Hello, world!\nInstalling hello')" ]
+}
+
+@test "bash -l has the environment; members of docker_env may read it, others not" {
+	container_start -e "GREETING=hello world"
+	booted
+	[ "$(inside env -i bash -l -c 'echo "$GREETING"')" = 'hello world' ]
+	inside useradd -m one
+	inside useradd -m -G docker_env two
+	[ "$(inside su - two -c 'bash -l -c "echo \$GREETING"')" = 'hello world' ]
+	[ -z "$(inside su - one -c 'bash -l -c "echo \$GREETING"' 2>"$OUTPUT/error")" ]
+	cat "$OUTPUT/error"
+	not inside su - one -c 'cat /etc/container_environment.json'
+	not inside su - one -c 'initctl status'
+}
+
+# --- left out -----------------------------------------------------------------------
+@test "DISABLE_*: without ssh, cron, syslog and tools it boots, and is smaller" {
+	local minimal=my_init_test/minimal
+	container_start --image $minimal
+	healthy
+	[ "$(inside initctl --json status | jq -c .services)" = '[]' ]
+	[ "$(inside sh -c 'ls /etc/service /etc/my_init.d')" = \
+	    "$(printf '/etc/my_init.d:\n\n/etc/service:')" ]
+	inside sh -c '
+		for program in sshd cron rsyslogd curl logrotate enable_insecure_key; do
+			! command -v $program || exit 1
+		done
+		[ -x /sbin/setuser ] && [ -x /usr/bin/sv ] && chpst -u nobody true'
+	[ "$(count_log .)" -eq 2 ]
+	stops_with 0 3000
+	[ "$(docker image inspect -f '{{.Size}}' $minimal)" -lt \
+	    "$(docker image inspect -f '{{.Size}}' $BASE)" ]
+}
+
+# --- another release -------------------------------------------------------------------
+@test "on trixie: the same services, logs, ssh, stop" {
+	container_start --image my_init_test/trixie -p 127.0.0.1::22 -- /sbin/my_init \
+	    --enable-insecure-key
+	healthy
+	[ "$(inside sh -c 'sv status /etc/service/*' | grep -c ^run:)" -eq 3 ]
+	inside logger hi from trixie
+	wait_log 'hi from trixie'
+	inside logrotate -f /etc/logrotate.conf
+	[ "$(ssh_in "$(insecure_key)" "$(port_of 22)" cat /etc/debian_version)" = \
+	    "$(inside cat /etc/debian_version)" ]
+	[ "$(inside setuser www-data id -un)" = www-data ]
+	[ "$(inside bash -c 'v=äöü; LC_ALL=en_US.UTF-8; echo ${#v}')" -eq 3 ]
+	stops_with 0 5000
+}
+
+# --- cron ------------------------------------------------------------------------------
+@test "cron: a job each minute, with the environment, to docker logs" {
+	CONTAINER=$CRON
+	wait_log --within 75 '^cron: good morning$'
+	wait_log --within 5 '^crontab: good morning$'
+	wait_log --within 5 'CRON\[[0-9]+\]: \(root\) CMD'
+	no_log 'loginuid|BAD|not a regular file|wrong'
+	wait_for "no zombie" no_zombies
+}

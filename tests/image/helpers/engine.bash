@@ -1,0 +1,135 @@
+# A container engine for the tests: one that runs already, or one of their own.
+# Sourced by tests/image/run, which says where everything of this run goes ($WORK).
+#
+#   engine_client       finds a docker client that works, puts it first in PATH
+#   engine_is_there     does an engine answer?
+#   engine_start        starts one below $WORK; DOCKER_HOST says where
+#   engine_end          ends that one, and all it has left
+#   engine_podman       podman with storage of its own below $WORK
+# shellcheck shell=bash
+
+ENGINE_PID='' ENGINE_BRIDGE=''
+
+# What is called docker may be something else.
+engine_client() {
+	local client
+	mkdir -p "$WORK/bin"
+	while read -r client; do
+		if timeout -k 5 20 "$client" version --format \
+		    '{{.Client.Version}}' 2>/dev/null </dev/null |
+		    grep -q '^[0-9]'; then
+			ln -sf "$client" "$WORK/bin/docker"
+			PATH=$WORK/bin:$PATH
+			return
+		fi
+	done < <(type -aP docker)
+	echo "tests: no docker client works (./packages image)" >&2
+	return 1
+}
+
+engine_is_there() {
+	timeout -k 5 30 docker info >/dev/null 2>&1
+}
+
+# A network that nobody here has a route to.
+_free_network() {
+	local n
+	for ((n = 0; n < 256; n++)); do
+		if ! { ip -4 route show to match "10.231.$n.1"
+		    ip -4 route show to root "10.231.$n.0/24"; } |
+		    grep -v '^default' | grep -q .; then
+			echo "10.231.$n"
+			return
+		fi
+	done
+	echo "tests: no network is free" >&2
+	return 1
+}
+
+# PID 1 of the engine's namespace: all processes that it has started end with it, and
+# all mounts.  (A shell adopts and reaps what they leave.)
+# shellcheck disable=SC2016
+_engine_init='
+	mkdir -p /run/containerd && mount -t tmpfs tmpfs /run/containerd || exit
+	dockerd "$@" &
+	trap "kill -TERM $!" TERM
+	while kill -0 $! 2>/dev/null; do wait $!; done'
+
+# With a bridge of its own, and without a look at the firewall: another engine may be
+# at work here.  Containers reach the host and are reached from it, and no farther.
+engine_start() {
+	local network
+	network=$(_free_network) || return
+	ENGINE_BRIDGE=mi$$
+	ip link add name "$ENGINE_BRIDGE" type bridge &&
+	    ip addr add "$network.1/24" dev "$ENGINE_BRIDGE" &&
+	    ip link set "$ENGINE_BRIDGE" up || return
+	mkdir "$WORK/engine"
+	echo '{}' >"$WORK/engine/daemon.json"
+	export DOCKER_HOST=unix://$WORK/engine/socket
+	setpriv --pdeathsig KILL \
+	    unshare --mount --pid --fork --kill-child --mount-proc \
+	    bash -c "$_engine_init" engine \
+	    --config-file "$WORK/engine/daemon.json" \
+	    --data-root "$WORK/engine/data" --exec-root "$WORK/engine/exec" \
+	    --pidfile "$WORK/engine/pid" -H "$DOCKER_HOST" \
+	    --bridge "$ENGINE_BRIDGE" --iptables=false --ip-forward=false \
+	    --ip-masq=false >"$WORK/engine/log" 2>&1 </dev/null &
+	ENGINE_PID=$!
+	local end=$((SECONDS + 60))
+	until engine_is_there; do
+		if ! kill -0 $ENGINE_PID 2>/dev/null || [ $SECONDS -ge $end ]; then
+			echo "tests: dockerd does not start:" >&2
+			tail -n 20 "$WORK/engine/log" >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+engine_end() {
+	local end
+	if [ -n "$ENGINE_PID" ]; then
+		end=$((SECONDS + 20))
+		pkill -TERM -P "$ENGINE_PID" 2>/dev/null
+		while kill -0 "$ENGINE_PID" 2>/dev/null; do
+			[ $SECONDS -lt $end ] || kill -KILL "$ENGINE_PID"
+			sleep 0.1
+		done
+		wait "$ENGINE_PID" 2>/dev/null
+		ENGINE_PID=''
+	fi
+	[ -z "$ENGINE_BRIDGE" ] || ip link del "$ENGINE_BRIDGE" 2>/dev/null
+	ENGINE_BRIDGE=''
+}
+
+# The limits are given because podman would ask for more than a container on this
+# machine may have.
+engine_podman() {
+	mkdir -p "$WORK/podman"
+	cat >"$WORK/podman/containers.conf" <<-'CONF'
+	[containers]
+	default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+	[engine]
+	runtime = "runc"
+	cgroup_manager = "cgroupfs"
+	events_logger = "file"
+	CONF
+	cat >"$WORK/bin/podman" <<-SCRIPT
+	#!/bin/sh
+	export CONTAINERS_CONF=$WORK/podman/containers.conf
+	exec $(type -P podman) --root $WORK/podman/root \\
+	    --runroot $WORK/podman/run "\$@"
+	SCRIPT
+	chmod 755 "$WORK/bin/podman"
+}
+
+engine_podman_end() {
+	[ -d "$WORK/podman/root" ] || return 0
+	timeout -k 5 60 "$WORK/bin/podman" pod rm -af -t 0 >/dev/null 2>&1
+	timeout -k 5 60 "$WORK/bin/podman" rm -af -t 0 >/dev/null 2>&1
+	local mount
+	while read -r _ mount _; do
+		[[ $mount != "$WORK/podman/"* ]] || umount -l "$mount"
+	done < <(tac /proc/self/mounts)
+}
