@@ -487,7 +487,7 @@ teardown_file() {
 	CONTAINER=$CRON
 	wait_log --within 75 '^cron: good morning$'
 	wait_log --within 5 '^crontab: good morning$'
-	wait_log --within 5 'CRON\[[0-9]+\]: \(root\) CMD'
+	inside grep -qE 'CRON\[[0-9]+\]: \(root\) CMD' /var/log/syslog
 	no_log 'loginuid|BAD|not a regular file|wrong'
 	wait_for "no zombie" no_zombies
 }

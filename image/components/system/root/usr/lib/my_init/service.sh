@@ -7,9 +7,14 @@ is_root() {
 	[ -O / ]
 }
 
-# stay_down SERVICE REASON: says why the service does not run, and has the
+# Was my_init started with --quiet?
+is_quiet() {
+	grep -qsz -e '^--quiet$' /proc/1/cmdline
+}
+
+# stay_down SERVICE [REASON]: says why the service does not run, and has the
 # supervisor leave it down until somebody starts it.
 stay_down() {
-	echo "*** $1: $2" >&2
+	[ -z "${2-}" ] || echo "*** $1: $2" >&2
 	exec initctl stop --no-wait "$1" >/dev/null
 }
