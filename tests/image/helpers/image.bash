@@ -50,9 +50,9 @@ teardown() {
 	image_teardown
 }
 
-# One that does not answer is not waited for.
+# One that does not answer is not waited for.  ENGINE=podman is the other one.
 docker() {
-	timeout -k 5 "${DOCKER_WITHIN-90}" docker "$@"
+	timeout -k 5 "${DOCKER_WITHIN-90}" "${ENGINE-docker}" "$@"
 }
 
 fail() {
@@ -149,7 +149,7 @@ terminal_start() {
 	mkfifo "$OUTPUT/keys"
 	exec {KEYS}<>"$OUTPUT/keys"
 	SHELL=/bin/bash TERM=xterm timeout -k 5 90 script -qefc \
-	    "$(printf '%q ' "$(type -P docker)" "${command[@]:1}")" \
+	    "$(printf '%q ' "$(type -P "${ENGINE-docker}")" "${command[@]:1}")" \
 	    /dev/null <"$OUTPUT/keys" >"$OUTPUT/terminal" 2>&1 3>&- &
 	TERMINAL=$!
 }
@@ -197,7 +197,7 @@ wait_log() {
 		within=$2
 		shift 2
 	fi
-	exec {fd}< <(exec timeout "$within" docker logs -f "$CONTAINER" 2>&1 3>&-)
+	exec {fd}< <(exec timeout "$within" "${ENGINE-docker}" logs -f "$CONTAINER" 2>&1 3>&-)
 	reader=$!
 	while IFS= read -r -u "$fd" line; do
 		if [[ ${line%$'\r'} =~ $1 ]]; then
@@ -277,15 +277,24 @@ no_zombies() {
 	[ -z "$(zombies)" ]
 }
 
-# Lines of my_init and of the image's own scripts; of each there is one.
+# Lines of my_init and of the image's own scripts since the container's last start; of
+# each there is one.
 no_line_twice() {
 	local twice
-	twice=$(logs | grep -a '^\*\*\* ' | sort | uniq -d)
+	twice=$(docker logs --since "$(docker inspect "$CONTAINER" |
+	    jq -r '.[0].State.StartedAt')" "$CONTAINER" 2>&1 | tr -d '\r' | grep -a '^\*\*\* ' | sort | uniq -d)
 	[ -z "$twice" ] || fail "said more than once: $twice"
+}
+
+# Longer up than what dies at its start ever is: see "backoff" in the README.
+_up_for_long() {
+	inside initctl --json status | jq -e 'all(.services[];
+	    .state == "up" and .uptime_ms > 1200 or .state == "down")'
 }
 
 healthy() {
 	booted
+	wait_for "the services to stay up" _up_for_long
 	inside initctl status >"$OUTPUT/status"
 	wait_for "no zombie" no_zombies
 	no_line_twice

@@ -7,6 +7,20 @@ is_root() {
 	[ -O / ]
 }
 
+# first_in_boot SERVICE: is this its first start since the container's?  PID 1's start
+# time tells one boot from another, as /run outlives a `docker restart`.
+first_in_boot() {
+	IFS= read -r boot </proc/1/stat
+	# shellcheck disable=SC2086
+	set -- "$1" ${boot##*) }
+	boot=${21}
+	known=
+	[ ! -r "/run/$1.boot" ] || read -r known <"/run/$1.boot"
+	[ "$known" != "$boot" ] || return 1
+	(echo "$boot" >"/run/$1.boot") 2>/dev/null
+	return 0
+}
+
 # Was my_init started with --quiet?
 is_quiet() {
 	grep -qsz -e '^--quiet$' /proc/1/cmdline
