@@ -170,8 +170,11 @@ teardown_file() {
 	RUN invoke-rc.d memcached start; ! grep -l memcached /proc/[0-9]*/comm
 	RUN [ "$(readlink -f /usr/bin/sv)" = "$(readlink -f /sbin/initctl)" ] && [ -x /usr/bin/sv.runit ] && \
 	    [ -d /etc/service ] && [ ! -L /etc/service ] && [ -x /etc/service/cron/run ]
-	RUN apt-get install -y --reinstall cron rsyslog openssh-server runit && \
-	    ! ls /etc/ssh/ssh_host_*_key && \
+	RUN DEBIAN_FRONTEND=noninteractive apt-get install -y --reinstall cron logrotate \
+	        rsyslog openssh-server runit && rm -f /etc/ssh/ssh_host_* && \
+	    cmp /etc/ssh/sshd_config /usr/lib/my_init/sshd_config && \
+	    ! grep '^[^#].*pam_loginuid' /etc/pam.d/cron /etc/pam.d/sshd && \
+	    ! grep '^su ' /etc/logrotate.conf && \
 	    mkdir /etc/service/memcached && printf \
 	    '#!/bin/sh\nexec chpst -u memcache /usr/bin/memcached\n' \
 	    >/etc/service/memcached/run && chmod 755 /etc/service/memcached/run

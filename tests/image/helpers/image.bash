@@ -197,7 +197,8 @@ wait_log() {
 		within=$2
 		shift 2
 	fi
-	exec {fd}< <(exec timeout "$within" "${ENGINE-docker}" logs -f "$CONTAINER" 2>&1 3>&-)
+	exec {fd}< <(exec timeout "$within" "${ENGINE-docker}" logs -f "$CONTAINER" \
+	    2>&1 3>&-)
 	reader=$!
 	while IFS= read -r -u "$fd" line; do
 		if [[ ${line%$'\r'} =~ $1 ]]; then
@@ -280,9 +281,10 @@ no_zombies() {
 # Lines of my_init and of the image's own scripts since the container's last start; of
 # each there is one.
 no_line_twice() {
-	local twice
-	twice=$(docker logs --since "$(docker inspect "$CONTAINER" |
-	    jq -r '.[0].State.StartedAt')" "$CONTAINER" 2>&1 | tr -d '\r' | grep -a '^\*\*\* ' | sort | uniq -d)
+	local since twice
+	since=$(docker inspect "$CONTAINER" | jq -r '.[0].State.StartedAt')
+	twice=$(docker logs --since "$since" "$CONTAINER" 2>&1 | tr -d '\r' |
+	    grep -a '^\*\*\* ' | sort | uniq -d)
 	[ -z "$twice" ] || fail "said more than once: $twice"
 }
 

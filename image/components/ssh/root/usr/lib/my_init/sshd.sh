@@ -43,10 +43,12 @@ host_keys_are_foreign() {
 	[ -s $keys_of ] && [ "$(cat $keys_of)" != "$(this_container)" ]
 }
 
-# new_host_keys DIRECTORY: one key of each type, or failure.
+# new_host_keys DIRECTORY: one key of each type, or failure.  ssh-keygen succeeds even
+# where it could not write them all.
 new_host_keys() {
 	mkdir -p "$1/etc/ssh" && ssh-keygen -q -A -f "$1" || return 1
-	for key in "$1"/etc/ssh/ssh_host_*_key; do
+	for type in rsa ecdsa ed25519; do
+		key=$1/etc/ssh/ssh_host_${type}_key
 		[ -s "$key" ] && [ -s "$key.pub" ] || return 1
 	done
 }
@@ -57,7 +59,8 @@ new_host_keys() {
 make_host_keys() {
 	new=$(mktemp -d /etc/ssh/.new_host_keys.XXXXXX) || return 1
 	if new_host_keys "$new" && printf %s "$1" >"$new/owner" &&
-	    rm -f /etc/ssh/ssh_host_* && mv "$new"/etc/ssh/ssh_host_* /etc/ssh/ &&
+	    rm -f /etc/ssh/ssh_host_* && mv "$new"/etc/ssh/ssh_host_*_key \
+	    "$new"/etc/ssh/ssh_host_*_key.pub /etc/ssh/ &&
 	    mv "$new/owner" $keys_of; then
 		rm -rf "$new"
 		return 0
