@@ -220,6 +220,7 @@ depend_blocks(struct service *service)
 	bool unknown = false;
 
 	wait_no_more(service);
+	service->dependent = text != NULL;
 	if (text == NULL)
 		return false;
 	while ((name = depend_next(&text)) != NULL) {

@@ -31,7 +31,7 @@ struct hook {
 	char		name[sizeof("control/X")];
 };
 
-static void	told(struct service *);
+static void	told(struct service *, bool control);
 
 static struct hook *
 find(const struct service *service, char character)
@@ -43,19 +43,25 @@ find(const struct service *service, char character)
 	return hook;
 }
 
+/* To all of its process group; a pid of 0 would be ours (kill(2)). */
 static void
-kill_one(struct hook *hook)
+signal_one(const struct hook *hook, int signo)
 {
 	pid_t pid = atomic_load(&hook->pid);
 
-	if (pid <= 0)
-		return;
+	if (pid > 0)
+		kill(-pid, signo);
+}
+
+static void
+kill_one(struct hook *hook)
+{
 	if (!hook->killed && hook->service != NULL)
 		log_warn("%s/%s (PID %d) did not end in time. Forcing it to "
 		    "exit.", escape(service_slot(hook->service)->name),
-		    hook->name, pid);
+		    hook->name, (int)atomic_load(&hook->pid));
 	hook->killed = true;
-	kill(-pid, SIGKILL);
+	signal_one(hook, SIGKILL);
 }
 
 static void
@@ -96,7 +102,7 @@ follow(struct service *service, const struct hook *hook)
 		if (stops) {
 			if (is_same && hook->status != 0)
 				run_signal(service, run_down_signal(service));
-			told(service);
+			told(service, true);
 			break;
 		}
 		/* FALLTHROUGH */
@@ -177,15 +183,14 @@ hook_start(struct service *service)
 
 /* The signal has been sent, or there was no need to.  CONT, for it to be heard. */
 static void
-told(struct service *service)
+told(struct service *service, bool control)
 {
 	struct state_slot *slot = service_slot(service);
 	pid_t pid = atomic_load(&slot->pid);
 
 	if (pid > 0)
 		kill(pid, SIGCONT);
-	if (slot->want != WANT_DOWN || !run_has_control(service) ||
-	    !begin(service, 'd', 0))
+	if (slot->want != WANT_DOWN || !control || !begin(service, 'd', 0))
 		slot->flags |= SLOT_TOLD;
 }
 
@@ -198,19 +203,22 @@ hook_stop(struct service *service)
 {
 	struct state_slot *slot = service_slot(service);
 	struct hook *start = find(service, 'u');
+	bool control;
 
 	if (start != NULL) {
-		kill(-atomic_load(&start->pid), SIGTERM);
-		kill(-atomic_load(&start->pid), SIGCONT);
+		signal_one(start, SIGTERM);
+		signal_one(start, SIGCONT);
 		return;
 	}
+	/* Held open is the directory that has something to say about a stop. */
+	control = service->directory != -1 && run_has_control(service);
 	if (slot->sent == 0 && atomic_load(&slot->pid) > 0) {
-		if (run_has_control(service) && (find(service, 't') != NULL ||
+		if (control && (find(service, 't') != NULL ||
 		    begin(service, 't', SIGTERM)))
 			return;
 		run_signal(service, run_down_signal(service));
 	}
-	told(service);
+	told(service, control);
 }
 
 /* Is there a control/X, that decides whether the signal is sent? */

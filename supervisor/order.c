@@ -22,15 +22,16 @@ takes_part(const struct service *service, bool early)
 	const struct state_slot *slot = service_slot(service);
 
 	return slot->state != SERVICE_DOWN &&
-	    (early || !(slot->flags & SLOT_EARLY));
+	    early == (bool)(slot->flags & SLOT_EARLY);
 }
 
 static void
 note(struct service *service, bool early)
 {
-	char *text = depend_read(service), *name, *p;
 	struct depends *depends;
 	struct service *other;
+	char *text = service->dependent ? depend_read(service) : NULL;
+	char *name, *p;
 	size_t lines = 1;
 
 	if (text == NULL)
@@ -54,7 +55,7 @@ note(struct service *service, bool early)
 }
 
 /*
- * Finds out who has to end before whom, of all or of all but the early services.
+ * Finds out who has to end before whom, of the early services or of the others.
  * From now on order_holds tells who has to wait.
  */
 void

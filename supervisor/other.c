@@ -6,8 +6,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,8 +14,8 @@
 
 /*
  * The process that listens at a socket's path, or 0: there is none, or it is no
- * process of this container.  One that has ended has left its socket to the gate,
- * and may be a supervisor before us.
+ * process of this container.  One that has ended is being started again: the gate
+ * keeps its socket.
  */
 static pid_t
 listener_of(const char *path)
@@ -34,8 +32,7 @@ listener_of(const char *path)
 	if (fd == -1)
 		return 0;
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == -1 ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == -1 ||
-	    (peer.pid > 0 && kill(peer.pid, 0) == -1 && errno == ESRCH))
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == -1)
 		peer.pid = 0;
 	close(fd);
 	return peer.pid;

@@ -67,10 +67,14 @@ run_open(const struct service *service, const char *file)
 int
 run_down_signal(const struct service *service)
 {
-	int fd = run_open(service, "down-signal"), signo = 0;
+	int fd, signo = 0;
 	char text[32] = "", *end = text;
 	ssize_t length = 0;
 
+	/* It would be open if there had been one when run was started. */
+	if (service->directory == -1)
+		return SIGTERM;
+	fd = run_open(service, "down-signal");
 	if (fd == -1 && errno == ENOENT)
 		return SIGTERM;
 	if (fd != -1) {

@@ -243,7 +243,7 @@ service_event(struct service *service, enum service_event event)
 	if (slot->state != SERVICE_DOWN || slot->name[0] == '\0')
 		return;
 	order_down(service);
-	if (order_is_circle(active[early] + (early ? active[false] : 0)))
+	if (order_is_circle(active[early]))
 		order_end();
 	if (slot->flags & SLOT_REMOVED)
 		service_remove(service);
@@ -308,6 +308,7 @@ prepare(struct service *service)
 	service->process.ended = ended_cb;
 	evtimer_assign(&service->timer, base, timer_cb, service);
 	service->directory = -1;
+	service->dependent = true;	/* for all that is known */
 	service->link = 0;
 	index_insert(service);
 }

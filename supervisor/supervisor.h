@@ -169,6 +169,7 @@ struct service {
 	struct hook	*hooks;		/* of control/, that run now */
 	struct depends	*depends;	/* during the end: order.c's */
 	int		directory;	/* kept open for its end, or -1 */
+	bool		dependent;	/* it had depends when it was started */
 	uint32_t	seen;		/* number of the scan that last saw it */
 	ino_t		link;		/* of its symbolic link, or 0 */
 	uint16_t	next;		/* in index.c: 1 + the next of its bucket */

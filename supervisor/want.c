@@ -115,11 +115,10 @@ services_stop(bool early)
 	order_begin(early);
 	for (service = service_next(NULL); service != NULL;
 	    service = service_next(service))
-		if (early || !(service_slot(service)->flags & SLOT_EARLY))
+		if (early == (bool)(service_slot(service)->flags & SLOT_EARLY))
 			service_want(service, WANT_DOWN,
 			    service_slot(service)->flags & SLOT_REMOVED);
-	if (order_is_circle(services_active(early) +
-	    (early ? services_active(false) : 0)))
+	if (order_is_circle(services_active(early)))
 		order_end();
 }
 

@@ -167,6 +167,7 @@ teardown_file() {
 	    ! grep -l memcached /proc/[0-9]*/comm
 	RUN ischroot && for verb in version start stop restart reload list emit; do \
 	        [ -z "$(/sbin/initctl $verb memcached 2>&1)" ] || exit 1; done
+	RUN /usr/sbin/policy-rc.d memcached start; [ $? -eq 101 ]
 	RUN invoke-rc.d memcached start; ! grep -l memcached /proc/[0-9]*/comm
 	RUN [ "$(readlink -f /usr/bin/sv)" = "$(readlink -f /sbin/initctl)" ] && [ -x /usr/bin/sv.runit ] && \
 	    [ -d /etc/service ] && [ ! -L /etc/service ] && [ -x /etc/service/cron/run ]

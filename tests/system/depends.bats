@@ -359,6 +359,14 @@ stop_all() {
 	wait_up db
 	_is other state down
 	[ "$(ups web)" -eq 0 ]
+	# One that comes again is another, and what is wrong with it is said again.
+	depends_on other gone
+	ctl 1 start other
+	container_exec mv /etc/service/other /srv/other
+	wait_unknown other
+	container_exec mv /srv/other /etc/service/other
+	wait_waits other
+	count_said 2 'other: depends on gone, '
 }
 
 # --- many ------------------------------------------------------------------------------
@@ -442,15 +450,21 @@ stop_all() {
 	stop_all
 	took "$start" 1000 4000
 	in_order '^web finish -1 9$' '^db ends$'
-	# A second TERM ends that, too.
+	# A second TERM ends that, too: nobody waits for anybody then.
+	root_file /etc/service/web/finish 755 <<<$'#!/bin/sh\nuntil [ -e /tmp/go-web ]; do sleep 0.02; done'
+	finish_of db
 	container_start KILL_PROCESS_TIMEOUT=40 --
 	wait_up web db
 	container_kill TERM
 	wait_for "its turn" _is web state stopping
 	_is db state up
 	start=$(now_ms)
-	stop_all
-	took "$start" 0 5000
+	container_kill TERM
+	wait_output '^db finish '
+	_is web state finishing
+	go web
+	container_wait 20
+	took "$start" 0 4000
 }
 
 @test "the end: a chain of those that do not end is not waited for without limit" {
@@ -550,13 +564,19 @@ stop_all() {
 # --- early services ----------------------------------------------------------------------
 @test "started by a startup script: what it needs is early, too, and ends last" {
 	depending syslog store
+	finish_of syslog
 	depending store
 	depending web syslog
 	slow_start store
 	startup_script 10 <<-'EOF'
 	#!/bin/sh
-	initctl start syslog; echo "start: $?"
+	initctl --no-wait start syslog; echo "start: $?"
 	initctl status
+	EOF
+	startup_script 20 <<-'EOF'
+	#!/bin/sh
+	until initctl status syslog >/dev/null; do sleep 0.05; done
+	echo "20 sees syslog"
 	EOF
 	shutdown_script post 10 <<<$'#!/bin/sh\necho "post"'
 	container_start --
@@ -565,8 +585,9 @@ stop_all() {
 	restart_supervisor
 	wait_lines 2 '^store starts$'
 	go store
+	wait_output '^20 sees syslog$'
 	wait_up web
 	stop_all
-	in_order '^web ends$' '^post$' '^syslog ends$' '^store ends$'
+	in_order '^web ends$' '^post$' '^syslog finish 0 0$' '^store ends$'
 	[ "$(ups syslog)" -eq 1 ]
 }

@@ -377,8 +377,8 @@ image_build() {
 		mkdir -p "$directory"
 		sed "s|^FROM BASE|FROM $BASE|" >"$directory/Dockerfile"
 	fi
-	DOCKER_WITHIN=300 docker build --network host -t "$BUILT" "$@" "$directory" \
-	    >"$OUTPUT/build.log" 2>&1 || {
+	DOCKER_WITHIN=300 docker build --network host --force-rm -t "$BUILT" "$@" \
+	    "$directory" >"$OUTPUT/build.log" 2>&1 || {
 		tail -n 50 "$OUTPUT/build.log" >&2
 		return 1
 	}
