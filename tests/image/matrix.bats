@@ -463,15 +463,31 @@ enable-insecure-key shutdown version help " ]
 	[ "$status" -eq 0 ]
 }
 
-@test "docker exec: where not one process more can be made, initctl answers" {
-	container_start --pids-limit 40
-	booted
-	# The engine starts the one process of an exec itself.
-	docker exec -d "$CONTAINER" sh -c 'while sleep 1000 & do :; done'
-	_full() { ! inside sh -c '/bin/true; /bin/true'; }
-	wait_for "the limit" _full
-	inside initctl status cron || inside initctl status cron
-	stops_with 0 8000
+@test "where not one process more can be made, initctl answers, and it stops" {
+	in_context fill 755 <<-'END'
+	#!/usr/bin/perl
+	while (defined(my $pid = fork)) { sleep 1000 unless $pid }
+	open F, ">", "/tmp/full" and print F "full\n" and close F;
+	sleep 1000;
+	END
+	# It may not fork itself after that.
+	in_context ask 755 <<-'END'
+	#!/bin/sh
+	mkfifo /tmp/full
+	fill &
+	read -r full </tmp/full
+	echo "it is $full"
+	exec initctl status cron
+	END
+	image_build <<-'END'
+	FROM BASE
+	COPY fill ask /usr/local/bin/
+	END
+	container_run --image "$BUILT" --pids-limit 40 -- /sbin/my_init -- ask
+	[ "$status" -eq 0 ]
+	grep -qx 'it is full' <<<"$stdout"
+	grep -q '^cron  *up  *[0-9]' <<<"$stdout"
+	not grep -q Forcing <<<"$stderr"
 }
 
 @test "docker exec as another user: refused, and nothing worse" {

@@ -101,7 +101,8 @@ image_teardown() {
 unique() {
 	local n
 	n=$(cat "$OUTPUT/containers" "$OUTPUT/images" | wc -l)
-	echo "my_init_test_${RUN_ID,,}_$(basename "$BATS_TEST_FILENAME" .bats)_$BATS_TEST_NUMBER.$n"
+	echo "my_init_test_${RUN_ID,,}_$(basename \
+	    "$BATS_TEST_FILENAME" .bats)_$BATS_TEST_NUMBER.$n"
 }
 
 # _command OPTION... [-- COMMAND...]: docker run and so on, into the array "command".
@@ -249,6 +250,7 @@ _at_rest() {
 	    .state == "failed")'
 }
 
+# shellcheck disable=SC2120
 booted() {
 	wait_for --within "${1-30}" "the services to come to rest" _at_rest
 }
