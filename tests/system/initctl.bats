@@ -317,6 +317,7 @@ said_pid_of_first() {
 	echo "ssh-rsa AAAA insecure" >>/root/.ssh/authorized_keys
 	EOS
 	container_start --
+	wait_phase running
 	ctl 0 enable-insecure-key
 	[ "$out" = "insecure key enabled" ]
 	grep -q insecure "$(container_file /root/.ssh/authorized_keys)"

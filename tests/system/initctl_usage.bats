@@ -62,6 +62,7 @@ load initctl
 # --- what it is called with ----------------------------------------------------------
 @test "version and help" {
 	container_start --
+	wait_phase running
 	ctl 0 version
 	[ "$out" = "initctl $(version)"$'\n'"supervisor $(version), protocol 1" ]
 	local usage
