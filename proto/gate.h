@@ -34,7 +34,7 @@
 /* What the supervisor is asked.  Numbers are never reused. */
 enum gate_request_type {
 	GATE_START = 1,		/* name */
-	GATE_STOP = 2,		/* name */
+	GATE_STOP = 2,		/* name; number: 1 to stop it alone, else 0 */
 	GATE_RESTART = 3,	/* name */
 	GATE_ONCE = 4,		/* name */
 	GATE_SIGNAL = 5,	/* name, number: the signal */
@@ -45,6 +45,7 @@ enum gate_request_type {
 	GATE_REFUSED = 9,	/* number: pid; uid */
 	GATE_SANDBOX = 10,	/* number: GATE_WITHOUT_ bits */
 	GATE_DELIVERED = 11,	/* who asked for a shutdown has its answer */
+	GATE_RELOAD = 12,	/* name: its reload-signal */
 };
 
 /* What could not be done to lock the gate in. */

@@ -11,8 +11,9 @@ const char *const service_state_names[SERVICE_STATES] = {
 	[SERVICE_BACKOFF] = "backoff",
 	[SERVICE_STOPPING] = "stopping",
 	[SERVICE_FINISHING] = "finishing",
+	[SERVICE_FAILED] = "failed",
 };
-_Static_assert(SERVICE_FINISHING + 1 == SERVICE_STATES, "a state has no name");
+_Static_assert(SERVICE_FAILED + 1 == SERVICE_STATES, "a state has no name");
 
 const char *const service_want_names[SERVICE_WANTS] = {
 	[WANT_DOWN] = "down",

@@ -32,21 +32,24 @@
 #include "proto/init.h"
 
 #define STATE_MAGIC	0x6d79696eu	/* "myin" */
-#define STATE_VERSION	2
+#define STATE_VERSION	3
 #define STATE_SLOTS	8192
 #define STATE_NAME_MAX	103		/* bytes of a service's name */
 #define STATE_PATH_MAX	255
+#define STATE_REASONS	255		/* services that have one at a time */
+#define STATE_REASON_MAX 239		/* bytes of a reason */
 
 /* What a service is.  Numbers are never reused. */
 enum service_state {
 	SERVICE_DOWN = 1,	/* nothing runs and nothing is due */
-	SERVICE_STARTING = 2,	/* run has been forked */
-	SERVICE_UP = 3,		/* run runs */
+	SERVICE_STARTING = 2,	/* run runs, and is not ready yet */
+	SERVICE_UP = 3,		/* it is ready; a oneshot has ended well */
 	SERVICE_BACKOFF = 4,	/* waits for deadline_ms to be started again */
 	SERVICE_STOPPING = 5,	/* told to end; KILL at deadline_ms */
 	SERVICE_FINISHING = 6,	/* finish runs; KILL at deadline_ms */
+	SERVICE_FAILED = 7,	/* nothing runs, nor will before it is asked for */
 };
-#define SERVICE_STATES	7	/* one past the last */
+#define SERVICE_STATES	8	/* one past the last */
 extern const char *const service_state_names[SERVICE_STATES];
 
 /* What is wanted of it. */
@@ -112,6 +115,9 @@ struct state_slot {
 	uint32_t	ends;		/* of run, and starts that failed */
 	uint32_t	restarts;
 	uint32_t	quick_deaths;	/* in a row, of less than a second */
+	uint16_t	deaths;		/* since deaths_ms */
+	uint8_t		reason;		/* 1 + its index in the table's, or 0 */
+	int64_t		deaths_ms;
 	int64_t		since_ms;	/* in this state */
 	int64_t		started_ms;	/* the last start of run */
 	int64_t		deadline_ms;
@@ -123,6 +129,8 @@ struct state_slot {
 #define SLOT_PAUSED	0x4u	/* it was sent STOP, and no CONT since */
 #define SLOT_TOLD	0x8u	/* all that is done to stop it has been done */
 #define SLOT_EARLY	0x10u	/* a startup script has started it */
+#define SLOT_UNFIT	0x20u	/* it is stopped because it does not do its work */
+#define SLOT_ASKED	0x40u	/* it is stopped because somebody asked for that */
 
 /* Bits of state_header.flags. */
 #define STATE_EXPORTED	0x1u	/* the environment directory holds all it can */
@@ -167,6 +175,11 @@ struct state_header {
 struct state_table {
 	struct state_header header;
 	_Alignas(64) struct state_slot slots[STATE_SLOTS];
+	/*
+	 * Why a service has failed, or is about to be tried again; "" is free.
+	 * Covered by the sequence number of the slot that has the index.
+	 */
+	char		reasons[STATE_REASONS][STATE_REASON_MAX + 1];
 };
 
 #endif

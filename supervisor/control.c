@@ -5,7 +5,6 @@
 #include <sys/types.h>
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #include "supervisor.h"
@@ -25,10 +24,12 @@ is_sound(const struct gate_request *request)
 	if (memchr(request->name, '\0', sizeof(request->name)) == NULL)
 		return false;
 	switch (request->type) {
-	case GATE_START:
 	case GATE_STOP:
+		return named && (request->number == 0 || request->number == 1);
+	case GATE_START:
 	case GATE_RESTART:
 	case GATE_ONCE:
+	case GATE_RELOAD:
 		return named;
 	case GATE_SIGNAL:
 		return named && request->number >= 1 && request->number <= 64;
@@ -91,6 +92,9 @@ answer_named(const struct gate_request *request, struct gate_reply *reply)
 	reply->first = (int32_t)service_slot(service)->ends;
 	if (request->type == GATE_SIGNAL)
 		return signal_service(service, request->number, reply);
+	if (request->type == GATE_RELOAD)
+		return signal_service(service,
+		    setting_of(service)->reload_signal, reply);
 	if (request->type == GATE_STOP) {
 		service_want(service, WANT_DOWN, false);
 		return GATE_ACCEPTED;
@@ -214,6 +218,7 @@ control_answer(const struct gate_request *request, struct gate_reply *reply)
 	case GATE_RESTART:
 	case GATE_ONCE:
 	case GATE_SIGNAL:
+	case GATE_RELOAD:
 		reply->answer = answer_named(request, reply);
 		break;
 	case GATE_RESCAN:

@@ -177,10 +177,12 @@ wait_for(struct service *service, struct service *other)
 		at = waited_for(at);
 	if (at == service) {
 		complain_of_circle(service);
-	} else if (slot->state == SERVICE_DOWN && slot->want == WANT_DOWN) {
-		snprintf(line, sizeof(line), "%s: waits for %s, which is down "
+	} else if (slot->state == SERVICE_FAILED ||
+	    (slot->state == SERVICE_DOWN && slot->want == WANT_DOWN)) {
+		snprintf(line, sizeof(line), "%s: waits for %s, which %s "
 		    "(initctl start %s)", escape(service_slot(service)->name),
-		    escape(slot->name), escape(slot->name));
+		    escape(slot->name), slot->state == SERVICE_FAILED ?
+		    "has failed" : "is down", escape(slot->name));
 		complain(service, line);
 	}
 }
@@ -215,12 +217,13 @@ is_right(struct service *service, const struct service *other, const char *name)
 bool
 depend_blocks(struct service *service)
 {
-	char *text = depend_read(service), *name;
+	char *text = NULL, *name;
 	struct service *other, *first = NULL;
 	bool unknown = false;
 
 	wait_no_more(service);
-	service->dependent = text != NULL;
+	if (service->entries & ENTRY(DEPENDS))
+		text = depend_read(service);
 	if (text == NULL)
 		return false;
 	while ((name = depend_next(&text)) != NULL) {
@@ -277,8 +280,9 @@ depend_is_stuck(const struct service *service)
 	    steps++)
 		service = waited_for(service);
 	slot = service_slot(service);
-	return steps == STATE_SLOTS || (slot->state == SERVICE_DOWN &&
-	    slot->want != WANT_DOWN && service->complaint != 0);
+	return steps == STATE_SLOTS || slot->state == SERVICE_FAILED ||
+	    (slot->state == SERVICE_DOWN && slot->want != WANT_DOWN &&
+	    service->complaint != 0);
 }
 
 /*

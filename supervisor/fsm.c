@@ -2,14 +2,17 @@
  * What a service does next: from what it is, what is wanted and what happened.
  * Pure: no system call, no clock, no memory.
  *
- *            START               STARTED        STOP, RESTART
+ *            START            STARTED, READY    STOP, RESTART, UNFIT
  *   down ----------> starting ----------> up -------------------> stopping
  *    ^                 ^  |               |                          |
  *    |                 |  | START_FAILED  | EXITED     EXITED, GROUP_GONE
  *    |           TIMER |  v               v                          |
  *    |              backoff <------ finishing <----------------------+
- *    |                    want up    |
- *    +-------------------------------+ want down, once
+ *    |                    want up    |  |
+ *    |      want down, once, restart |  | restart, max-death-tally
+ *    +-------------------------------+  +---> failed
+ *
+ * A oneshot that has ended well goes from finishing to up, and has no process.
  */
 #include <stdint.h>
 
@@ -29,48 +32,119 @@ start_interval_ms(uint32_t quick_deaths)
 	return interval_ms;
 }
 
+static struct service_step
+step_to(enum service_state state, enum service_action action, int64_t delay_ms)
+{
+	return (struct service_step){
+		.state = state, .action = action, .delay_ms = delay_ms,
+	};
+}
+
 /* It starts; or is down until what it depends on is up, and then starts. */
 static struct service_step
 start(const struct service_policy *policy)
 {
+	if (policy->broken)
+		return step_to(SERVICE_FAILED, ACTION_NONE, NO_TIMER);
 	if (policy->blocked)
-		return (struct service_step){
-			SERVICE_DOWN, ACTION_NONE, NO_TIMER
-		};
-	return (struct service_step){ SERVICE_STARTING, ACTION_START, NO_TIMER };
+		return step_to(SERVICE_DOWN, ACTION_NONE, NO_TIMER);
+	return step_to(SERVICE_STARTING, ACTION_START, NO_TIMER);
+}
+
+/* It starts when so much time has passed since its last start. */
+static struct service_step
+start_after(int64_t interval_ms, const struct service_policy *policy)
+{
+	int64_t delay_ms = interval_ms - policy->started_ago_ms;
+
+	if (delay_ms <= 0)
+		return start(policy);
+	return step_to(SERVICE_BACKOFF, ACTION_NONE, delay_ms);
+}
+
+/* It has come to its end, and is not what it was to be unless it has ended well. */
+static struct service_step
+over(const struct service_policy *policy)
+{
+	struct service_step step = step_to(policy->ended_well ? SERVICE_DOWN :
+	    SERVICE_FAILED, ACTION_NONE, NO_TIMER);
+
+	step.over = true;
+	return step;
 }
 
 /* Run and finish are over: start again, now or later, or stay down. */
 static struct service_step
 all_ended(enum service_want want, const struct service_policy *policy)
 {
+	struct service_step step = step_to(SERVICE_DOWN, ACTION_NONE, NO_TIMER);
+	bool well = policy->ended_well && !policy->asked;
 	int64_t delay_ms;
 
-	if (want != WANT_UP)
-		return (struct service_step){
-			SERVICE_DOWN, ACTION_NONE, NO_TIMER
-		};
-	delay_ms = start_interval_ms(policy->quick_deaths) -
-	    policy->started_ago_ms;
-	if (delay_ms <= 0)
-		return start(policy);
-	return (struct service_step){ SERVICE_BACKOFF, ACTION_NONE, delay_ms };
+	if (want == WANT_DOWN)
+		return step;
+	if (well && policy->type == TYPE_ONESHOT) {
+		delay_ms = policy->every_ms - policy->started_ago_ms;
+		if (policy->every_ms == 0 || want == WANT_ONCE)
+			delay_ms = NO_TIMER;
+		else if (delay_ms < 0)
+			delay_ms = 0;
+		return step_to(SERVICE_UP, ACTION_NONE, delay_ms);
+	}
+	if (want == WANT_ONCE) {
+		step.over = true;
+		return step;
+	}
+	if (!policy->asked) {
+		if (policy->restart == RESTART_NEVER ||
+		    (policy->restart == RESTART_ON_FAILURE && well))
+			return policy->every_ms > 0 ? start_after(
+			    policy->every_ms, policy) : over(policy);
+		if (policy->exhausted)
+			return step_to(SERVICE_FAILED, ACTION_NONE, NO_TIMER);
+	}
+	return start_after(start_interval_ms(policy->quick_deaths), policy);
 }
 
 static struct service_step
 run_ended(enum service_want want, const struct service_policy *policy)
 {
 	if (policy->has_finish)
-		return (struct service_step){ SERVICE_FINISHING, ACTION_FINISH,
-			policy->finish_grace_ms };
+		return step_to(SERVICE_FINISHING, ACTION_FINISH,
+		    policy->finish_grace_ms);
 	return all_ended(want, policy);
 }
 
 static struct service_step
 stop(const struct service_policy *policy)
 {
-	return (struct service_step){ SERVICE_STOPPING, ACTION_STOP,
-		policy->stop_grace_ms };
+	return step_to(SERVICE_STOPPING, ACTION_STOP, policy->stop_grace_ms);
+}
+
+/* It runs, and had better not: it is stopped as if it had died. */
+static struct service_step
+stop_unfit(const struct service_policy *policy)
+{
+	struct service_step step = stop(policy);
+
+	step.unfit = true;
+	return step;
+}
+
+/* What is up without a process: a oneshot that has ended well. */
+static struct service_step
+step_done(enum service_event event, const struct service_policy *policy)
+{
+	switch (event) {
+	case EVENT_STOP:
+		return step_to(policy->needed ? SERVICE_UP : SERVICE_DOWN,
+		    ACTION_NONE, NO_TIMER);
+	case EVENT_RESTART:
+	case EVENT_TIMER:
+		return start(policy);
+	default:
+		return step_to(SERVICE_UP, ACTION_NONE, KEEP_TIMER);
+	}
 }
 
 static struct service_step
@@ -81,15 +155,19 @@ step_up(enum service_state state, enum service_want want,
 	case EVENT_STARTED:
 		if (want == WANT_DOWN)
 			return stop(policy);
-		return (struct service_step){
-			SERVICE_UP, ACTION_NONE, NO_TIMER
-		};
+		if (policy->ready_later)
+			return step_to(SERVICE_STARTING, ACTION_NONE,
+			    policy->timeout_up_ms > 0 ? policy->timeout_up_ms :
+			    NO_TIMER);
+		return step_to(SERVICE_UP, ACTION_NONE, NO_TIMER);
+	case EVENT_READY:
+		if (state != SERVICE_STARTING)
+			break;
+		return step_to(SERVICE_UP, ACTION_NONE, NO_TIMER);
 	case EVENT_PREPARED:
 		if (state != SERVICE_STARTING)
 			break;
-		return (struct service_step){
-			SERVICE_STARTING, ACTION_EXECUTE, NO_TIMER
-		};
+		return step_to(SERVICE_STARTING, ACTION_EXECUTE, NO_TIMER);
 	case EVENT_START_FAILED:
 	case EVENT_EXITED:
 		return run_ended(want, policy);
@@ -99,13 +177,18 @@ step_up(enum service_state state, enum service_want want,
 		return stop(policy);
 	case EVENT_RESTART:
 		return stop(policy);
+	case EVENT_TIMER:
+		if (state != SERVICE_STARTING)
+			break;
+		/* FALLTHROUGH */
+	case EVENT_UNFIT:
+		return stop_unfit(policy);
 	case EVENT_START:
 	case EVENT_GROUP_GONE:
 	case EVENT_FINISHED:
-	case EVENT_TIMER:
 		break;
 	}
-	return (struct service_step){ state, ACTION_NONE, KEEP_TIMER };
+	return step_to(state, ACTION_NONE, KEEP_TIMER);
 }
 
 static struct service_step
@@ -114,9 +197,7 @@ step_stopping(enum service_want want, enum service_event event,
 {
 	switch (event) {
 	case EVENT_EXITED:
-		return (struct service_step){
-			SERVICE_STOPPING, ACTION_END_GROUP, KEEP_TIMER
-		};
+		return step_to(SERVICE_STOPPING, ACTION_END_GROUP, KEEP_TIMER);
 	case EVENT_GROUP_GONE:
 		/* finish comes last: this one comes again. */
 		if (policy->stop_hook)
@@ -126,20 +207,18 @@ step_stopping(enum service_want want, enum service_event event,
 		/* It was stopped before run began, so there is no finish. */
 		return all_ended(want, policy);
 	case EVENT_TIMER:
-		return (struct service_step){
-			SERVICE_STOPPING, ACTION_KILL, KILL_PATIENCE_MS
-		};
+		return step_to(SERVICE_STOPPING, ACTION_KILL, KILL_PATIENCE_MS);
 	case EVENT_START:
 	case EVENT_STOP:
 	case EVENT_STARTED:
 	case EVENT_START_FAILED:
 	case EVENT_FINISHED:
 	case EVENT_RESTART:
+	case EVENT_READY:
+	case EVENT_UNFIT:
 		break;
 	}
-	return (struct service_step){
-		SERVICE_STOPPING, ACTION_NONE, KEEP_TIMER
-	};
+	return step_to(SERVICE_STOPPING, ACTION_NONE, KEEP_TIMER);
 }
 
 static struct service_step
@@ -150,12 +229,11 @@ step_finishing(enum service_want want, enum service_event event,
 	case EVENT_FINISHED:
 		return all_ended(want, policy);
 	case EVENT_TIMER:
-		return (struct service_step){
-			SERVICE_FINISHING, ACTION_KILL, KILL_PATIENCE_MS
-		};
+		return step_to(SERVICE_FINISHING, ACTION_KILL,
+		    KILL_PATIENCE_MS);
 	case EVENT_STOP:
-		return (struct service_step){ SERVICE_FINISHING, ACTION_NONE,
-			policy->finish_grace_ms };
+		return step_to(SERVICE_FINISHING, ACTION_NONE,
+		    policy->finish_grace_ms);
 	case EVENT_START:
 	case EVENT_STARTED:
 	case EVENT_START_FAILED:
@@ -163,11 +241,11 @@ step_finishing(enum service_want want, enum service_event event,
 	case EVENT_GROUP_GONE:
 	case EVENT_RESTART:
 	case EVENT_PREPARED:
+	case EVENT_READY:
+	case EVENT_UNFIT:
 		break;
 	}
-	return (struct service_step){
-		SERVICE_FINISHING, ACTION_NONE, KEEP_TIMER
-	};
+	return step_to(SERVICE_FINISHING, ACTION_NONE, KEEP_TIMER);
 }
 
 static struct service_step
@@ -176,25 +254,25 @@ step_idle(enum service_state state, enum service_want want,
 {
 	switch (event) {
 	case EVENT_TIMER:
-		if (state == SERVICE_DOWN || want == WANT_DOWN)
+		if (state != SERVICE_BACKOFF || want == WANT_DOWN)
 			break;
 		/* FALLTHROUGH */
 	case EVENT_START:
 	case EVENT_RESTART:
 		return start(policy);
 	case EVENT_STOP:
-		return (struct service_step){
-			SERVICE_DOWN, ACTION_NONE, NO_TIMER
-		};
+		return step_to(SERVICE_DOWN, ACTION_NONE, NO_TIMER);
 	case EVENT_STARTED:
 	case EVENT_START_FAILED:
 	case EVENT_EXITED:
 	case EVENT_GROUP_GONE:
 	case EVENT_FINISHED:
 	case EVENT_PREPARED:
+	case EVENT_READY:
+	case EVENT_UNFIT:
 		break;
 	}
-	return (struct service_step){ state, ACTION_NONE, KEEP_TIMER };
+	return step_to(state, ACTION_NONE, KEEP_TIMER);
 }
 
 /*
@@ -209,14 +287,18 @@ fsm_step(enum service_state state, enum service_want want,
 	switch (state) {
 	case SERVICE_DOWN:
 	case SERVICE_BACKOFF:
+	case SERVICE_FAILED:
 		return step_idle(state, want, event, policy);
-	case SERVICE_STARTING:
 	case SERVICE_UP:
+		if (!policy->runs && event != EVENT_EXITED)
+			return step_done(event, policy);
+		/* FALLTHROUGH */
+	case SERVICE_STARTING:
 		return step_up(state, want, event, policy);
 	case SERVICE_STOPPING:
 		return step_stopping(want, event, policy);
 	case SERVICE_FINISHING:
 		return step_finishing(want, event, policy);
 	}
-	return (struct service_step){ state, ACTION_NONE, KEEP_TIMER };
+	return step_to(state, ACTION_NONE, KEEP_TIMER);
 }

@@ -11,11 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/settings.h"
 #include "proto/state.h"
 
 #define QUICK_DEATH_MS		1000	/* a run this short was no success */
 #define QUICK_DEATHS_MAX	5	/* in a row, before starts get rarer */
 #define BACKOFF_MAX_MS		30000
+#define DEATH_TALLY_MS	60000	/* in which deaths are counted */
 #define KILL_PATIENCE_MS	5000	/* for the kernel, after a KILL */
 
 enum service_event {
@@ -29,6 +31,8 @@ enum service_event {
 	EVENT_TIMER,		/* deadline_ms is reached */
 	EVENT_RESTART,		/* somebody wants it to end and come up again */
 	EVENT_PREPARED,		/* what comes before run is over (control/u) */
+	EVENT_READY,		/* run says, or check does, that it is ready */
+	EVENT_UNFIT,		/* it does not do its work: health, watchdog */
 };
 
 enum service_action {
@@ -46,6 +50,16 @@ struct service_policy {
 	bool		stop_hook;		/* control/t or d runs */
 	bool		blocked;		/* what it depends on is not up */
 	bool		needed;			/* others have to end first */
+	bool		broken;			/* its settings do not parse */
+	bool		runs;			/* it has a process */
+	bool		ready_later;		/* up is when that has been said */
+	bool		asked;			/* its end was asked for */
+	bool		ended_well;		/* run, with 0 and by itself */
+	bool		exhausted;		/* it has died too often */
+	enum service_type type;
+	enum service_restart restart;
+	int64_t		every_ms;		/* 0: not repeated */
+	int64_t		timeout_up_ms;		/* 0: none */
 	uint32_t	quick_deaths;		/* in a row */
 	int64_t		started_ago_ms;		/* the last start of run */
 	int64_t		stop_grace_ms;
@@ -60,6 +74,8 @@ struct service_step {
 	enum service_state	state;
 	enum service_action	action;
 	int64_t			delay_ms;
+	bool			over;	/* it has come to its end: wanted no more */
+	bool			unfit;	/* it is stopped for what it does not do */
 };
 
 struct service_step fsm_step(enum service_state, enum service_want,

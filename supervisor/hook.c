@@ -101,7 +101,8 @@ follow(struct service *service, const struct hook *hook)
 	case 't':
 		if (stops) {
 			if (is_same && hook->status != 0)
-				run_signal(service, run_down_signal(service));
+				run_signal(service,
+				    setting_of(service)->down_signal);
 			told(service, true);
 			break;
 		}
@@ -177,8 +178,7 @@ begin(struct service *service, char character, int signo)
 bool
 hook_start(struct service *service)
 {
-	/* A directory with a control/ is held open. */
-	return service->directory != -1 && begin(service, 'u', 0);
+	return service->entries & ENTRY(CONTROL) && begin(service, 'u', 0);
 }
 
 /* The signal has been sent, or there was no need to.  CONT, for it to be heard. */
@@ -210,13 +210,12 @@ hook_stop(struct service *service)
 		signal_one(start, SIGCONT);
 		return;
 	}
-	/* Held open is the directory that has something to say about a stop. */
-	control = service->directory != -1 && run_has_control(service);
+	control = service->entries & ENTRY(CONTROL);
 	if (slot->sent == 0 && atomic_load(&slot->pid) > 0) {
 		if (control && (find(service, 't') != NULL ||
 		    begin(service, 't', SIGTERM)))
 			return;
-		run_signal(service, run_down_signal(service));
+		run_signal(service, setting_of(service)->down_signal);
 	}
 	told(service, control);
 }

@@ -21,7 +21,7 @@ takes_part(const struct service *service, bool early)
 {
 	const struct state_slot *slot = service_slot(service);
 
-	return slot->state != SERVICE_DOWN &&
+	return slot->state != SERVICE_DOWN && slot->state != SERVICE_FAILED &&
 	    early == (bool)(slot->flags & SLOT_EARLY);
 }
 
@@ -30,7 +30,8 @@ note(struct service *service, bool early)
 {
 	struct depends *depends;
 	struct service *other;
-	char *text = service->dependent ? depend_read(service) : NULL;
+	char *text = service->entries & ENTRY(DEPENDS) ? depend_read(service) :
+	    NULL;
 	char *name, *p;
 	size_t lines = 1;
 

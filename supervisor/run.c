@@ -2,12 +2,8 @@
 #include <sys/stat.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "supervisor.h"
 
@@ -38,90 +34,6 @@ run_has(const struct service *service, const char *file)
 
 	return look_at(service, file, &st) && S_ISREG(st.st_mode) &&
 	    (st.st_mode & 0111) != 0;
-}
-
-/* Has it a directory control?  Who has none is not asked for what is in it. */
-bool
-run_has_control(const struct service *service)
-{
-	struct stat st;
-
-	return look_at(service, "control", &st) && S_ISDIR(st.st_mode);
-}
-
-/* Opens a file of its directory to be read; -1 and an errno. */
-int
-run_open(const struct service *service, const char *file)
-{
-	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-
-	if (service->directory != -1)
-		return openat(service->directory, file, flags);
-	return open(run_path(service_slot(service), file), flags);
-}
-
-/*
- * The signal that ends it: what the file down-signal says, a name or a number and
- * white space after it, or TERM.
- */
-int
-run_down_signal(const struct service *service)
-{
-	int fd, signo = 0;
-	char text[32] = "", *end = text;
-	ssize_t length = 0;
-
-	/* It would be open if there had been one when run was started. */
-	if (service->directory == -1)
-		return SIGTERM;
-	fd = run_open(service, "down-signal");
-	if (fd == -1 && errno == ENOENT)
-		return SIGTERM;
-	if (fd != -1) {
-		length = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
-	while (length > 0 && strchr(" \t\r\n", text[length - 1]) != NULL)
-		length--;
-	if (length > 0) {
-		text[length] = '\0';
-		signo = signal_number(text, (size_t)length);
-		if (signo == 0 && text[0] >= '1' && text[0] <= '9')
-			signo = (int)strtol(text, &end, 10);
-		if (signo >= 1 && signo <= SIGNAL_LARGEST &&
-		    (end == text || *end == '\0'))
-			return signo;
-	}
-	log_warn("%s: %s does not hold the name or number of a signal (QUIT, "
-	    "SIGQUIT or 3); TERM is sent", escape(service_slot(service)->name),
-	    escape(run_path(service_slot(service), "down-signal")));
-	return SIGTERM;
-}
-
-/* Its directory need not be there any longer. */
-void
-run_release_directory(struct service *service)
-{
-	if (service->directory != -1)
-		close(service->directory);
-	service->directory = -1;
-}
-
-/*
- * A service that has a finish, or something to say about its stop, keeps its
- * directory open: it is to be run even if the directory is moved away, which is
- * how one is taken out of service.
- */
-void
-run_hold_directory(struct service *service)
-{
-	struct stat st;
-
-	run_release_directory(service);
-	if (run_has(service, "finish") || run_has_control(service) ||
-	    look_at(service, "down-signal", &st))
-		service->directory = open(run_path(service_slot(service), NULL),
-		    O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 /* Starts a program of its directory; 0, or why it cannot be executed. */

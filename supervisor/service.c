@@ -6,38 +6,12 @@
  */
 #include <sys/wait.h>
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "supervisor.h"
 
-static struct service services[STATE_SLOTS];
-static unsigned active[2];	/* services that are not down; early ones */
-
-struct state_slot *
-service_slot(const struct service *service)
-{
-	return &table->slots[service - services];
-}
-
-/* The first service (after NULL), or the next one; NULL at the end. */
-struct service *
-service_next(const struct service *service)
-{
-	uint32_t i = service == NULL ? 0 : (uint32_t)(service - services) + 1;
-
-	for (; i < table->header.slots_used; i++)
-		if (table->slots[i].name[0] != '\0')
-			return &services[i];
-	return NULL;
-}
-
-struct service *
-service_at(unsigned slot)
-{
-	return &services[slot];
-}
+static unsigned active[2];	/* services that are not idle; early ones */
 
 static bool
 is_early(const struct state_slot *slot)
@@ -45,7 +19,14 @@ is_early(const struct state_slot *slot)
 	return slot->flags & SLOT_EARLY;
 }
 
-/* How many services are anything but down: those of before the boot's end, or not. */
+/* Does nothing run, and is nothing due? */
+static bool
+is_idle(const struct state_slot *slot)
+{
+	return slot->state == SERVICE_DOWN || slot->state == SERVICE_FAILED;
+}
+
+/* How many services are not idle: those of before the boot's end, or the others. */
 unsigned
 services_active(bool early)
 {
@@ -60,7 +41,7 @@ static void
 set_state(struct service *service, const struct service_step *step)
 {
 	struct state_slot *slot = service_slot(service), next;
-	bool was_down = slot->state == SERVICE_DOWN;
+	bool was_idle = is_idle(slot);
 
 	table_change(&slot->sequence);
 	atomic_store(&next.condition, atomic_load(&slot->condition));
@@ -69,18 +50,22 @@ set_state(struct service *service, const struct service_step *step)
 		slot->since_ms = now_ms();
 		next.flags &= (uint8_t)~(SLOT_ENDED | SLOT_PAUSED | SLOT_TOLD);
 		next.sent = 0;
+		/* How it came to its end counts until that has been dealt with. */
+		if (step->state == SERVICE_STOPPING)
+			next.flags |= step->unfit ? SLOT_UNFIT : SLOT_ASKED;
+		else if (step->state != SERVICE_FINISHING)
+			next.flags &= (uint8_t)~(SLOT_UNFIT | SLOT_ASKED);
 	}
-	/* Once is once: not again by the next supervisor.  Unless it waits. */
-	if (step->state == SERVICE_DOWN && slot->want == WANT_ONCE &&
-	    slot->state != SERVICE_DOWN && slot->state != SERVICE_BACKOFF)
+	/* Over is over: not again by the next supervisor. */
+	if (step->over && step->state == SERVICE_DOWN)
 		next.want = WANT_DOWN;
 	if (step->delay_ms != KEEP_TIMER)
 		slot->deadline_ms = step->delay_ms == NO_TIMER ? 0 :
 		    now_ms() + step->delay_ms;
 	atomic_store(&slot->condition, atomic_load(&next.condition));
 	table_changed(&slot->sequence);
-	if (was_down != (step->state == SERVICE_DOWN))
-		active[is_early(slot)] += was_down ? 1 : -1u;
+	if (was_idle != is_idle(slot))
+		active[is_early(slot)] += was_idle ? 1 : -1u;
 	if (step->delay_ms != KEEP_TIMER)
 		timer_arm(&service->timer, slot->deadline_ms);
 	gatekeeper_wake();
@@ -100,6 +85,7 @@ start_failed(struct service *service, int error)
 	slot->exit_status = 111 << 8;
 	slot->quick_deaths++;
 	slot->ends++;
+	ending_count(service);
 	table_changed(&slot->sequence);
 }
 
@@ -129,7 +115,6 @@ execute(struct service *service)
 static void
 start(struct service *service)
 {
-	run_hold_directory(service);
 	if (!hook_start(service))
 		execute(service);
 }
@@ -193,17 +178,6 @@ act(struct service *service, enum service_action action)
 	}
 }
 
-/* What was left of the time a stop may take, and enough for finish anyway. */
-static int64_t
-finish_grace_ms(const struct state_slot *slot)
-{
-	int64_t left_ms = options.stop_grace_ms;
-
-	if (slot->state == SERVICE_STOPPING)
-		left_ms = slot->deadline_ms - now_ms();
-	return left_ms > FINISH_GRACE_MS ? left_ms : FINISH_GRACE_MS;
-}
-
 /* Is finish next, if there is one?  (It costs a system call to know.) */
 static bool
 run_is_over(const struct state_slot *slot, enum service_event event)
@@ -212,36 +186,73 @@ run_is_over(const struct state_slot *slot, enum service_event event)
 	    (event == EVENT_EXITED && slot->state != SERVICE_STOPPING);
 }
 
+/* What the state machine has to know beside state, want and event. */
+static struct service_policy
+policy_of(struct service *service, enum service_event event)
+{
+	const struct state_slot *slot = service_slot(service);
+	const struct settings *settings = setting_of(service);
+
+	return (struct service_policy){
+		.has_finish = run_is_over(slot, event) &&
+		    run_has(service, "finish"),
+		.stop_hook = hook_stops(service),
+		.needed = order_holds(service),
+		.runs = atomic_load(&slot->pid) != 0 ||
+		    (slot->flags & SLOT_ENDED) != 0,
+		.ready_later = setting_is_ready_later(service),
+		.asked = (slot->flags & SLOT_ASKED) != 0 ||
+		    (slot->state == SERVICE_STOPPING &&
+		    !(slot->flags & SLOT_UNFIT)),
+		.ended_well = ending_was_good(slot),
+		.exhausted = settings->max_death_tally > 0 &&
+		    slot->deaths >= settings->max_death_tally,
+		.type = settings->type,
+		.restart = settings->restart,
+		.every_ms = settings->every_ms,
+		.timeout_up_ms = settings->timeout_up_ms,
+		.quick_deaths = slot->quick_deaths,
+		.started_ago_ms = now_ms() - slot->started_ms,
+		.stop_grace_ms = setting_stop_grace_ms(service),
+		.finish_grace_ms = setting_finish_grace_ms(service),
+	};
+}
+
 /* Has the state machine decide what a service does about an event, and does it. */
 void
 service_event(struct service *service, enum service_event event)
 {
 	struct state_slot *slot = service_slot(service);
-	struct service_policy policy = {
-		.has_finish = run_is_over(slot, event) &&
-		    run_has(service, "finish"),
-		.stop_hook = hook_stops(service),
-		.needed = order_holds(service),
-		.quick_deaths = slot->quick_deaths,
-		.started_ago_ms = now_ms() - slot->started_ms,
-		.stop_grace_ms = options.stop_grace_ms,
-		.finish_grace_ms = finish_grace_ms(slot),
-	};
+	struct service_policy policy = policy_of(service, event);
+	enum service_state before = slot->state;
 	struct service_step step;
 	bool early = is_early(slot);
 
 	step = fsm_step(slot->state, slot->want, event, &policy);
-	/* To know costs a system call: so only of what would start. */
-	if (step.action == ACTION_START && depend_blocks(service)) {
-		policy.blocked = true;
+	/* To know costs system calls: so only of what would start. */
+	if (step.action == ACTION_START) {
+		policy.broken = !setting_load(service);
+		policy.blocked = !policy.broken && depend_blocks(service);
 		step = fsm_step(slot->state, slot->want, event, &policy);
 	}
+	if (step.unfit && event == EVENT_TIMER)
+		reason_set(service, "not ready within %lld ms (timeout-up)",
+		    (long long)policy.timeout_up_ms);
 	set_state(service, &step);
+	if (step.unfit)
+		log_warn("%s: %s; it is stopped", escape(slot->name),
+		    slot->reason == 0 ? "it does not do its work" :
+		    table->reasons[slot->reason - 1]);
 	act(service, step.action);
-	if (event == EVENT_STARTED && slot->state == SERVICE_UP)
-		depend_up(service);
-	if (slot->state != SERVICE_DOWN || slot->name[0] == '\0')
+	if (slot->name[0] == '\0')
 		return;
+	if (slot->state == SERVICE_UP && before != SERVICE_UP)
+		depend_up(service);
+	if (!is_idle(slot))
+		return;
+	if (step.over || (slot->state == SERVICE_FAILED &&
+	    before != SERVICE_FAILED))
+		ending_for_good(service, &policy);
 	order_down(service);
 	if (order_is_circle(active[early]))
 		order_end();
@@ -263,11 +274,10 @@ record_cb(struct process *process, pid_t pid, int status)
 		slot->group = pid;
 		slot->ends++;
 		/* An end that was asked for is no sign of anything. */
-		if (slot->state != SERVICE_STOPPING &&
-		    now_ms() - slot->started_ms < QUICK_DEATH_MS)
-			slot->quick_deaths++;
-		else
+		if (slot->flags & SLOT_ASKED)
 			slot->quick_deaths = 0;
+		else
+			ending_died(service, status);
 	}
 	slot->flags |= SLOT_ENDED;
 	atomic_store(&slot->pid, 0);
@@ -299,8 +309,9 @@ timer_cb(int fd, short what, void *argument)
 		service_event(service, EVENT_TIMER);
 }
 
-static void
-prepare(struct service *service)
+/* The struct beside a slot that has been taken. */
+void
+service_prepare(struct service *service)
 {
 	_Static_assert(offsetof(struct service, process) == 0, "it is cast");
 
@@ -308,59 +319,10 @@ prepare(struct service *service)
 	service->process.ended = ended_cb;
 	evtimer_assign(&service->timer, base, timer_cb, service);
 	service->directory = -1;
-	service->dependent = true;	/* for all that is known */
+	service->settings = NULL;
+	service->entries = 0;
 	service->link = 0;
 	index_insert(service);
-}
-
-/*
- * A slot for a service of that name, down as yet; NULL if there is none.  Started
- * by service_want; if this supervisor does not get there, by the next.  Early: on
- * a startup script's word, and to be stopped last.
- */
-struct service *
-service_add(const char *name, enum service_want want, bool early)
-{
-	struct state_header *header = &table->header;
-	struct state_slot *slot;
-	uint32_t i;
-
-	for (i = 0; i < header->slots_used; i++)
-		if (table->slots[i].name[0] == '\0')
-			break;
-	if (i == STATE_SLOTS)
-		return NULL;
-	slot = &table->slots[i];
-	table_change(&slot->sequence);
-	memset(&slot->condition, 0,
-	    sizeof(*slot) - offsetof(struct state_slot, condition));
-	slot->state = SERVICE_DOWN;
-	slot->want = (uint8_t)want;
-	slot->flags = early ? SLOT_EARLY : 0;
-	slot->since_ms = now_ms();
-	if (i == header->slots_used)
-		header->slots_used++;
-	atomic_signal_fence(memory_order_seq_cst);
-	strcpy(slot->name, name);
-	table_changed(&slot->sequence);
-	prepare(&services[i]);
-	return &services[i];
-}
-
-/* Gives the slot of a service that is down to others. */
-void
-service_remove(struct service *service)
-{
-	struct state_slot *slot = service_slot(service);
-
-	run_release_directory(service);
-	hook_forget(service);
-	depend_forget(service);
-	index_delete(service);
-	event_del(&service->timer);
-	table_change(&slot->sequence);
-	slot->name[0] = '\0';
-	table_changed(&slot->sequence);
 }
 
 /* What has been decided and not done, or has ended and not been seen to. */
@@ -370,7 +332,6 @@ resume(struct service *service)
 	struct state_slot *slot = service_slot(service);
 	bool runs = service->process.pid != 0;
 
-	run_hold_directory(service);
 	timer_arm(&service->timer, slot->deadline_ms);
 	if (slot->flags & SLOT_ENDED) {
 		if (slot->state == SERVICE_STOPPING &&
@@ -402,6 +363,7 @@ resume(struct service *service)
 		break;
 	case SERVICE_DOWN:
 	case SERVICE_UP:
+	case SERVICE_FAILED:
 		break;
 	}
 	/* Somebody wanted it, and was killed before it could say so. */
@@ -426,11 +388,12 @@ services_resume(void)
 	for (service = service_next(NULL); service != NULL;
 	    service = service_next(service)) {
 		slot = service_slot(service);
-		prepare(service);
+		service_prepare(service);
+		setting_load(service);
 		/* Killed while it changed something: that is as it is. */
 		if (atomic_load(&slot->sequence) & 1)
 			table_changed(&slot->sequence);
-		active[is_early(slot)] += slot->state != SERVICE_DOWN;
+		active[is_early(slot)] += !is_idle(slot);
 		table_recover_pid(&slot->pid);
 		if (slot->flags & SLOT_ENDED)
 			atomic_store(&slot->pid, 0);

@@ -68,6 +68,9 @@ wait_patiently(void)
 	int64_t limit_ms = 2 * options.stop_grace_ms + FINISH_GRACE_MS +
 	    KILL_PATIENCE_MS;
 
+	if (!(table->header.flags & (STATE_GRACE | STATE_HURRY)))
+		limit_ms += 2 * setting_longest_grace_ms();
+
 	if (!event_initialized(&patience))
 		evtimer_assign(&patience, base, patience_cb, NULL);
 	timer_arm(&patience, now_ms() + limit_ms);

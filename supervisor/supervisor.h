@@ -20,6 +20,7 @@
 
 #include "proto/escape.h"
 #include "proto/gate.h"
+#include "proto/settings.h"
 #include "proto/state.h"
 #include "supervisor/fsm.h"
 
@@ -168,8 +169,9 @@ struct service {
 	struct group	*group;		/* what run left, while it is ended */
 	struct hook	*hooks;		/* of control/, that run now */
 	struct depends	*depends;	/* during the end: order.c's */
-	int		directory;	/* kept open for its end, or -1 */
-	bool		dependent;	/* it had depends when it was started */
+	struct settings	*settings;	/* NULL: the defaults */
+	uint32_t	entries;	/* of its directory, as it was read last */
+	int		directory;	/* kept open for its programs, or -1 */
 	uint32_t	seen;		/* number of the scan that last saw it */
 	ino_t		link;		/* of its symbolic link, or 0 */
 	uint16_t	next;		/* in index.c: 1 + the next of its bucket */
@@ -181,14 +183,18 @@ struct service {
 	uint32_t	visit;
 	unsigned	needed;		/* order.c: by so many that run */
 };
-struct state_slot *service_slot(const struct service *);
-struct service *service_next(const struct service *);
-struct service *service_at(unsigned);
-struct service *service_add(const char *name, enum service_want, bool early);
-void	service_remove(struct service *);
+void	service_prepare(struct service *);
 void	service_event(struct service *, enum service_event);
+void	service_adopt(struct service *);
+void	service_resume(struct service *);
 unsigned services_active(bool early);
 void	services_resume(void);
+
+/* ending.c: what the end of run means */
+void	ending_count(struct service *);
+void	ending_died(struct service *, int status);
+bool	ending_was_good(const struct state_slot *);
+void	ending_for_good(struct service *, const struct service_policy *);
 
 /* want.c: what is asked of services. */
 void	service_want(struct service *, enum service_want, bool removed);
@@ -203,11 +209,6 @@ void	services_hurry(void);
 /* run.c: a service's directory, and the processes that come of it */
 const char *run_path(const struct state_slot *, const char *file);
 bool	run_has(const struct service *, const char *file);
-bool	run_has_control(const struct service *);
-int	run_open(const struct service *, const char *file);
-int	run_down_signal(const struct service *);
-void	run_hold_directory(struct service *);
-void	run_release_directory(struct service *);
 int	run_spawn(const struct service *, char **argv, _Atomic int32_t *pid);
 int	run_execute(struct service *, char **argv);
 void	run_signal(struct service *, int signo);
@@ -237,11 +238,29 @@ bool	order_end(void);
 void	order_down(struct service *);
 bool	order_is_circle(unsigned left);
 
-/* index.c: services by name */
+/* index.c: which services there are, by slot and by name */
+struct state_slot *service_slot(const struct service *);
+struct service *service_next(const struct service *);
+struct service *service_at(unsigned);
+struct service *service_add(const char *name, enum service_want, bool early);
+void	service_remove(struct service *);
 uint32_t index_hash(const char *);
 struct service *index_find(const char *name);
 void	index_insert(struct service *);
-void	index_delete(struct service *);
+
+/* setting.c: what a service's directory says of it */
+bool	setting_load(struct service *);
+void	setting_forget(struct service *);
+const struct settings *setting_of(const struct service *);
+bool	setting_is_ready_later(const struct service *);
+int64_t	setting_stop_grace_ms(const struct service *);
+int64_t	setting_finish_grace_ms(const struct service *);
+int64_t	setting_longest_grace_ms(void);
+
+/* reason.c: why a service has failed or been restarted */
+void	reason_clear(struct service *);
+void	reason_set(struct service *, const char *, ...)
+	    __attribute__((format(printf, 2, 3)));
 
 /* scan.c */
 struct scan_result {

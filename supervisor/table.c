@@ -9,6 +9,8 @@
 
 struct state_table *table;
 
+_Static_assert(STATE_REASONS == UINT8_MAX, "a slot's reason is one, or 0");
+
 static bool
 slot_is_sound(const struct state_slot *slot)
 {
@@ -33,6 +35,9 @@ is_sound(void)
 	for (i = 0; i < 2; i++)
 		if (memchr(header->script_path[i], '\0',
 		    sizeof(header->script_path[i])) == NULL)
+			return false;
+	for (i = 0; i < STATE_REASONS; i++)
+		if (table->reasons[i][STATE_REASON_MAX] != '\0')
 			return false;
 	for (i = 0; i < header->slots_used; i++)
 		if (!slot_is_sound(&table->slots[i]))

@@ -4,6 +4,14 @@
 
 #include "supervisor.h"
 
+/* Somebody has asked: what went wrong before is forgotten. */
+static void
+forget_failures(struct service *service)
+{
+	service_slot(service)->deaths = 0;
+	reason_clear(service);
+}
+
 /*
  * Makes it so that a service comes up, or goes down, and stays so.  Removed: its
  * directory is gone, and once it is down so is the service.
@@ -21,6 +29,7 @@ service_want(struct service *service, enum service_want want, bool removed)
 		next.flags |= SLOT_REMOVED;
 	atomic_store(&slot->condition, atomic_load(&next.condition));
 	table_changed(&slot->sequence);
+	forget_failures(service);
 	service_event(service, want == WANT_DOWN ? EVENT_STOP : EVENT_START);
 }
 
@@ -34,6 +43,7 @@ service_restart(struct service *service)
 	slot->want = WANT_UP;
 	slot->quick_deaths = 0;
 	table_changed(&slot->sequence);
+	forget_failures(service);
 	service_event(service, EVENT_RESTART);
 }
 

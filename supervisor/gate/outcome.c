@@ -155,6 +155,7 @@ look_for_start(struct client *client, struct target *target,
 		outcome_settle(client, target, RPC_OK, slot->pid);
 		return;
 	case SERVICE_BACKOFF:
+	case SERVICE_FAILED:
 		outcome_settle(client, target, RPC_FAILED, slot->error != 0 ?
 		    slot->error : slot->exit_status | BY_STATUS);
 		return;

@@ -515,19 +515,21 @@ no_child() {
 	ctl 0 signal TERM s1
 	wait_output '^s1 got TERM$'
 	wait_lines 3 '^s1 up'
-	# It is read when it is needed.
+	# It counts from the next start on.
 	echo TERM >"$(container_file /etc/service/s6/down-signal)"
+	ctl 0 restart s6
+	wait_lines 2 '^s6 up'
 	ctl 0 stop s6
 	wait_output '^s6 got TERM$'
 	container_kill TERM
 	container_wait
 	[ "$status" -eq 0 ]
 	[ "$(count_output 's[1235] got QUIT')" -eq 7 ]
-	[ "$(count_output 's4 got QUIT')" -eq 1 ]
+	[ "$(count_output 's[46] got QUIT')" -eq 2 ]
 	[ "$(count_output 'got TERM')" -eq 2 ]
 }
 
-@test "down-signal that is none: one line that says what it should be, and TERM" {
+@test "down-signal that is none: one line that says what it should be, no start" {
 	local i=0 text
 	for text in '' $'\n' FOO 0 65 -3 '3 QUIT' quit 'QUIT x' 3x; do
 		i=$((i + 1))
@@ -536,11 +538,20 @@ no_child() {
 	done
 	telling_service dir
 	mkdir "$ROOT/etc/service/dir/down-signal"
+	telling_service good
 	container_start --
-	wait_up s1 s10 dir
+	wait_up good
+	wait_lines 11 '^\*\*\* (s[0-9]+|dir): down-signal: .*\(in /etc/service/'
+	[ "$(count_output '^\*\*\* s[0-9]+: down-signal: line 1: "[^"]+" is not the name or number .*QUIT')" -eq 8 ]
+	for i in dir s{1..10}; do
+		[ "$(value $i state)" = failed ]
+	done
+	echo QUIT >"$(container_file /etc/service/s3/down-signal)"
+	ctl 0 start s3
+	wait_up s3
 	container_kill TERM
 	container_wait
 	[ "$status" -eq 0 ]
-	[ "$(count_output '^\*\*\* (s[0-9]+|dir): /etc/service/[^ ]*/down-signal .*QUIT.*TERM')" -eq 11 ]
-	[ "$(count_output 'got TERM')" -eq 11 ]
+	[ "$(count_output ' up ')" -eq 2 ]
+	[ "$(count_output '^s3 got QUIT')" -eq 1 ]
 }

@@ -11,23 +11,28 @@
 #define FINISH_MS	5000
 
 static const struct service_policy plain = {
+	.runs = true,
 	.stop_grace_ms = STOP_MS, .finish_grace_ms = FINISH_MS,
 };
 static const struct service_policy with_finish = {
 	.has_finish = true,
+	.runs = true,
 	.stop_grace_ms = STOP_MS, .finish_grace_ms = FINISH_MS,
 };
 
 static const struct service_policy with_hook = {
 	.has_finish = true, .stop_hook = true,
+	.runs = true,
 	.stop_grace_ms = STOP_MS, .finish_grace_ms = FINISH_MS,
 };
 
 static const struct service_policy blocked = {
-	.blocked = true, .stop_grace_ms = STOP_MS, .finish_grace_ms = FINISH_MS,
+	.blocked = true, .runs = true,
+	.stop_grace_ms = STOP_MS, .finish_grace_ms = FINISH_MS,
 };
 static const struct service_policy needed = {
-	.needed = true, .stop_grace_ms = STOP_MS, .finish_grace_ms = FINISH_MS,
+	.needed = true, .runs = true,
+	.stop_grace_ms = STOP_MS, .finish_grace_ms = FINISH_MS,
 };
 
 /* What is expected of one event; a delay of its own is compared, too. */
@@ -50,7 +55,9 @@ check(const struct row *rows, size_t count)
 		    rows[i].policy);
 		if (step.state != rows[i].expected.state ||
 		    step.action != rows[i].expected.action ||
-		    step.delay_ms != rows[i].expected.delay_ms)
+		    step.delay_ms != rows[i].expected.delay_ms ||
+		    step.over != rows[i].expected.over ||
+		    step.unfit != rows[i].expected.unfit)
 			fail_msg("row %zu: state %d, action %d, delay %lld", i,
 			    step.state, step.action, (long long)step.delay_ms);
 	}
@@ -197,7 +204,6 @@ foreign_events_change_nothing(void **state)
 		{ SERVICE_STARTING, EVENT_START },
 		{ SERVICE_STARTING, EVENT_GROUP_GONE },
 		{ SERVICE_STARTING, EVENT_FINISHED },
-		{ SERVICE_STARTING, EVENT_TIMER },
 		{ SERVICE_UP, EVENT_GROUP_GONE },
 		{ SERVICE_UP, EVENT_FINISHED },
 		{ SERVICE_BACKOFF, EVENT_STARTED },
@@ -289,13 +295,13 @@ once_is_not_started_again(void **state)
 		{ SERVICE_STARTING, WANT_ONCE, EVENT_STARTED, &plain,
 		    { SERVICE_UP, ACTION_NONE, NO_TIMER } },
 		{ SERVICE_UP, WANT_ONCE, EVENT_EXITED, &plain,
-		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER, true } },
 		{ SERVICE_STARTING, WANT_ONCE, EVENT_START_FAILED, &plain,
-		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER, true } },
 		{ SERVICE_UP, WANT_ONCE, EVENT_EXITED, &with_finish,
 		    { SERVICE_FINISHING, ACTION_FINISH, FINISH_MS } },
 		{ SERVICE_FINISHING, WANT_ONCE, EVENT_FINISHED, &with_finish,
-		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER, true } },
 		{ SERVICE_BACKOFF, WANT_ONCE, EVENT_TIMER, &plain,
 		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
 	};

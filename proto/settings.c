@@ -1,0 +1,360 @@
+/* Reads what a service directory says of its service, one file a setting. */
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/escape.h"
+#include "proto/settings.h"
+#include "proto/values.h"
+
+#define FILE_MAX	4096	/* bytes of a setting */
+#define SHOWN_MAX	60	/* ... of which a message shows so many */
+
+const char *const entry_names[ENTRIES] = {
+	[ENTRY_RUN] = "run",
+	[ENTRY_FINISH] = "finish",
+	[ENTRY_CHECK] = "check",
+	[ENTRY_HEALTH] = "health",
+	[ENTRY_DOWN] = "down",
+	[ENTRY_LOG] = "log",
+	[ENTRY_CONTROL] = "control",
+	[ENTRY_ENV] = "env",
+	[ENTRY_DEPENDS] = "depends",
+	[ENTRY_ESSENTIAL] = "essential",
+	[ENTRY_TYPE] = "type",
+	[ENTRY_RESTART] = "restart",
+	[ENTRY_EVERY] = "every",
+	[ENTRY_USER] = "user",
+	[ENTRY_UMASK] = "umask",
+	[ENTRY_NICE] = "nice",
+	[ENTRY_LIMITS] = "limits",
+	[ENTRY_WORKING_DIRECTORY] = "working-directory",
+	[ENTRY_OOM_SCORE_ADJ] = "oom-score-adj",
+	[ENTRY_NOTIFICATION_FD] = "notification-fd",
+	[ENTRY_TIMEOUT_UP] = "timeout-up",
+	[ENTRY_TIMEOUT_KILL] = "timeout-kill",
+	[ENTRY_TIMEOUT_FINISH] = "timeout-finish",
+	[ENTRY_TIMEOUT_WATCHDOG] = "timeout-watchdog",
+	[ENTRY_DOWN_SIGNAL] = "down-signal",
+	[ENTRY_RELOAD_SIGNAL] = "reload-signal",
+	[ENTRY_MAX_DEATH_TALLY] = "max-death-tally",
+	[ENTRY_HEALTH_INTERVAL] = "health-interval",
+	[ENTRY_HEALTH_THRESHOLD] = "health-threshold",
+};
+_Static_assert(ENTRY_HEALTH_THRESHOLD + 1 == ENTRIES, "an entry has no name");
+
+const uint32_t settings_entries = ENTRY(TYPE) | ENTRY(RESTART) | ENTRY(EVERY) |
+    ENTRY(USER) | ENTRY(UMASK) | ENTRY(NICE) | ENTRY(LIMITS) |
+    ENTRY(WORKING_DIRECTORY) | ENTRY(OOM_SCORE_ADJ) | ENTRY(NOTIFICATION_FD) |
+    ENTRY(TIMEOUT_UP) | ENTRY(TIMEOUT_KILL) | ENTRY(TIMEOUT_FINISH) |
+    ENTRY(TIMEOUT_WATCHDOG) | ENTRY(DOWN_SIGNAL) | ENTRY(RELOAD_SIGNAL) |
+    ENTRY(MAX_DEATH_TALLY) | ENTRY(HEALTH_INTERVAL) | ENTRY(HEALTH_THRESHOLD);
+
+const char *const service_type_names[SERVICE_TYPES] = {
+	[TYPE_LONGRUN] = "longrun",
+	[TYPE_ONESHOT] = "oneshot",
+	[TYPE_NOTIFY] = "notify",
+};
+
+const char *const service_restart_names[SERVICE_RESTARTS] = {
+	[RESTART_ALWAYS] = "always",
+	[RESTART_ON_FAILURE] = "on-failure",
+	[RESTART_NEVER] = "never",
+};
+
+/* --- the set of entries ------------------------------------------------------- */
+
+static uint32_t
+entry_bit(const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < ENTRIES; i++)
+		if (strcmp(entry_names[i], name) == 0)
+			return UINT32_C(1) << i;
+	return 0;
+}
+
+/* Not readdir(3), whose buffer is another allocation for each service. */
+uint32_t
+settings_list(int directory)
+{
+	static char buffer[8192] __attribute__((aligned(8)));
+	const struct dirent64 *entry;
+	uint32_t entries = 0;
+	long length, at;
+
+	for (;;) {
+		length = syscall(SYS_getdents64, directory, buffer,
+		    sizeof(buffer));
+		if (length <= 0)
+			break;
+		for (at = 0; at < length; at += entry->d_reclen) {
+			entry = (const void *)(buffer + at);
+			entries |= entry_bit(entry->d_name);
+		}
+	}
+	if (length == 0)
+		errno = 0;
+	return length == 0 ? entries : 0;
+}
+
+/* --- one file ------------------------------------------------------------------ */
+
+struct reader {
+	int		directory;
+	struct settings	*settings;
+	void		(*fault)(void *, const char *);
+	void		*argument;
+	unsigned	faults;
+	enum entry	entry;		/* the one that is read */
+	unsigned	line;
+};
+
+static void
+complain(struct reader *reader, const char *found, const char *expected)
+{
+	char text[SETTING_FAULT_MAX], shown[SHOWN_MAX + 1];
+	size_t length = SHOWN_MAX;
+
+	found = escape(found);
+	/* Not within a character. */
+	while (length > 0 && strlen(found) > SHOWN_MAX &&
+	    (found[length] & 0xc0) == 0x80)
+		length--;
+	snprintf(shown, sizeof(shown), "%.*s", (int)length, found);
+	if (reader->line == 0)
+		snprintf(text, sizeof(text), "%s: %s",
+		    entry_names[reader->entry], expected);
+	else
+		snprintf(text, sizeof(text), "%s: line %u: \"%s\" is not %s",
+		    entry_names[reader->entry], reader->line, shown, expected);
+	reader->faults++;
+	reader->fault(reader->argument, text);
+}
+
+/* The file's text, with its end, or NULL: that has been said. */
+static char *
+read_file(struct reader *reader, char text[FILE_MAX + 1])
+{
+	ssize_t length = -1;
+	struct stat st;
+	int fd;
+
+	reader->line = 0;
+	fd = openat(reader->directory, entry_names[reader->entry],
+	    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd != -1 && fstat(fd, &st) == 0) {
+		if (S_ISREG(st.st_mode))
+			length = read(fd, text, FILE_MAX);
+		else
+			errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	}
+	if (length == -1)
+		complain(reader, "", strerror(errno));
+	else if (length == FILE_MAX)
+		complain(reader, "", "it is too long");
+	else if (memchr(text, '\0', (size_t)length) != NULL)
+		complain(reader, "", "it holds a zero byte");
+	else
+		text[length] = '\0';
+	if (fd != -1)
+		close(fd);
+	return length == -1 || length == FILE_MAX ||
+	    memchr(text, '\0', (size_t)length) != NULL ? NULL : text;
+}
+
+static char *
+trim(char *line)
+{
+	char *end;
+
+	line += strspn(line, " \t\r");
+	end = line + strlen(line);
+	while (end > line && strchr(" \t\r", end[-1]) != NULL)
+		*--end = '\0';
+	return line;
+}
+
+/* The next line that is neither empty nor a comment. */
+static char *
+next_line(struct reader *reader, char **text)
+{
+	char *line;
+
+	while (*text != NULL && (line = strsep(text, "\n")) != NULL) {
+		reader->line++;
+		line = trim(line);
+		if (*line != '\0' && *line != '#')
+			return line;
+	}
+	return NULL;
+}
+
+/* Takes a value over; what was expected if it is none, or NULL. */
+static const char *
+set(struct settings *settings, enum entry entry, char *line)
+{
+	unsigned chosen;
+	int64_t value;
+
+	switch (entry) {
+	case ENTRY_TYPE:
+		if (!value_word(line, service_type_names, SERVICE_TYPES, &chosen))
+			return "longrun, oneshot or notify";
+		settings->type = chosen;
+		return NULL;
+	case ENTRY_RESTART:
+		if (!value_word(line, service_restart_names, SERVICE_RESTARTS,
+		    &chosen))
+			return "always, on-failure or never";
+		settings->restart = chosen;
+		return NULL;
+	case ENTRY_EVERY:
+		return value_interval(line, &settings->every_ms) ? NULL :
+		    "an interval such as 30s, 5m, 1h or 1d";
+	case ENTRY_HEALTH_INTERVAL:
+		return value_interval(line, &settings->health_interval_ms) ? NULL :
+		    "an interval such as 10s or 1m";
+	case ENTRY_USER:
+		return *line != '-' && strpbrk(line, " \t") == NULL &&
+		    value_copy(line, settings->user, sizeof(settings->user)) ? NULL :
+		    "USER or USER:GROUP";
+	case ENTRY_UMASK:
+		if (!value_number(line, 8, 0, 0777, &value))
+			return "an octal number such as 022";
+		settings->umask = (int)value;
+		return NULL;
+	case ENTRY_NICE:
+		if (!value_number(line, 10, -20, 19, &value))
+			return "a number from -20 to 19";
+		settings->nice = (int)value;
+		return NULL;
+	case ENTRY_OOM_SCORE_ADJ:
+		if (!value_number(line, 10, 0, 1000, &value))
+			return "a number from 0 to 1000 (to lower it takes a "
+			    "right that containers lack)";
+		settings->oom_score_adj = (int)value;
+		return NULL;
+	case ENTRY_LIMITS:
+		return value_limit(settings, line) ? NULL : "NAME SOFT HARD, as in "
+		    "\"nofile 1024 4096\" (names of prlimit(1); \"unlimited\")";
+	case ENTRY_WORKING_DIRECTORY:
+		return *line == '/' && value_copy(line, settings->working_directory,
+		    sizeof(settings->working_directory)) ? NULL :
+		    "an absolute path";
+	case ENTRY_NOTIFICATION_FD:
+		if (!value_number(line, 10, 3, 1023, &value))
+			return "a descriptor from 3 to 1023";
+		settings->notification_fd = (int)value;
+		return NULL;
+	case ENTRY_TIMEOUT_UP:
+		return value_milliseconds(line, 0, &settings->timeout_up_ms) ? NULL :
+		    "a number of milliseconds";
+	case ENTRY_TIMEOUT_KILL:
+		return value_milliseconds(line, 0, &settings->timeout_kill_ms) ?
+		    NULL : "a number of milliseconds";
+	case ENTRY_TIMEOUT_FINISH:
+		return value_milliseconds(line, 0, &settings->timeout_finish_ms) ?
+		    NULL : "a number of milliseconds";
+	case ENTRY_TIMEOUT_WATCHDOG:
+		return value_milliseconds(line, 1, &settings->timeout_watchdog_ms) ?
+		    NULL : "a number of milliseconds";
+	case ENTRY_DOWN_SIGNAL:
+		return value_signal(line, &settings->down_signal) ? NULL :
+		    "the name or number of a signal (QUIT, SIGQUIT or 3)";
+	case ENTRY_RELOAD_SIGNAL:
+		return value_signal(line, &settings->reload_signal) ? NULL :
+		    "the name or number of a signal (USR2, SIGUSR2 or 12)";
+	case ENTRY_MAX_DEATH_TALLY:
+		if (!value_number(line, 10, 0, 4096, &value))
+			return "a number from 0 to 4096";
+		settings->max_death_tally = (unsigned)value;
+		return NULL;
+	case ENTRY_HEALTH_THRESHOLD:
+		if (!value_number(line, 10, 1, 1000, &value))
+			return "a number from 1 to 1000";
+		settings->health_threshold = (unsigned)value;
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
+static void
+read_setting(struct reader *reader)
+{
+	char text[FILE_MAX + 1], *rest = read_file(reader, text), *line;
+	char found[FILE_MAX + 1];
+	const char *expected;
+	bool several = reader->entry == ENTRY_LIMITS, any = false;
+
+	if (rest == NULL)
+		return;
+	while ((line = next_line(reader, &rest)) != NULL) {
+		if (any && !several) {
+			complain(reader, line, "expected: a setting is one "
+			    "line");
+			return;
+		}
+		any = true;
+		strcpy(found, line);
+		expected = set(reader->settings, reader->entry, line);
+		if (expected != NULL)
+			complain(reader, found, expected);
+	}
+	if (!any && !several) {
+		reader->line = 0;
+		complain(reader, "", "it is empty (write a value into it, or "
+		    "remove it)");
+	}
+}
+
+void
+settings_default(struct settings *settings)
+{
+	*settings = (struct settings){
+		.type = TYPE_LONGRUN, .restart = RESTART_ALWAYS,
+		.timeout_kill_ms = -1, .timeout_finish_ms = -1,
+		.health_interval_ms = HEALTH_INTERVAL_MS,
+		.health_threshold = HEALTH_THRESHOLD,
+		.notification_fd = -1, .down_signal = SIGTERM,
+		.reload_signal = SIGHUP, .umask = -1, .oom_score_adj = -1,
+	};
+}
+
+unsigned
+settings_read(int directory, uint32_t entries, struct settings *settings,
+    void (*fault)(void *, const char *), void *argument)
+{
+	struct reader reader = {
+		.directory = directory, .settings = settings, .fault = fault,
+		.argument = argument,
+	};
+	unsigned i;
+
+	settings_default(settings);
+	for (i = 0; i < ENTRIES; i++) {
+		if (!(entries & settings_entries & (UINT32_C(1) << i)))
+			continue;
+		reader.entry = i;
+		read_setting(&reader);
+	}
+	/* A oneshot that has failed is not a service that has crashed. */
+	if (settings->type == TYPE_ONESHOT && !(entries & ENTRY(RESTART)))
+		settings->restart = RESTART_NEVER;
+	reader.line = 0;
+	if (settings->every_ms > 0 && settings->type != TYPE_ONESHOT) {
+		reader.entry = ENTRY_EVERY;
+		complain(&reader, "", "only a oneshot can be repeated (echo "
+		    "oneshot >type)");
+	}
+	return reader.faults;
+}

@@ -1,0 +1,90 @@
+/*
+ * What the end of run means: whether it counts as a death, and what follows if it was
+ * the last (max-death-tally, restart, essential).
+ */
+#include <sys/wait.h>
+
+#include "supervisor.h"
+
+/* Within 60 seconds of the first, deaths are counted (max-death-tally). */
+void
+ending_count(struct service *service)
+{
+	struct state_slot *slot = service_slot(service);
+
+	if (slot->deaths == 0 ||
+	    now_ms() - slot->deaths_ms >= DEATH_TALLY_MS) {
+		slot->deaths = 0;
+		slot->deaths_ms = now_ms();
+	}
+	if (slot->deaths < UINT16_MAX)
+		slot->deaths++;
+}
+
+/* Run has ended, and not because it was asked to. */
+void
+ending_died(struct service *service, int status)
+{
+	struct state_slot *slot = service_slot(service);
+	bool unfit = slot->flags & SLOT_UNFIT;
+
+	if (setting_of(service)->type == TYPE_ONESHOT && status == 0 && !unfit)
+		return;
+	ending_count(service);
+	if (unfit || now_ms() - slot->started_ms < QUICK_DEATH_MS)
+		slot->quick_deaths++;
+	else
+		slot->quick_deaths = 0;
+}
+
+/* Did run end by itself, and with 0? */
+bool
+ending_was_good(const struct state_slot *slot)
+{
+	return slot->exit_status == 0 && slot->error == 0 &&
+	    !(slot->flags & SLOT_UNFIT);
+}
+
+/* Why it is not going to be started again, unless that has been said. */
+static void
+explain_failure(struct service *service, const struct service_policy *policy)
+{
+	const struct state_slot *slot = service_slot(service);
+	int status = slot->exit_status;
+
+	if (policy->exhausted && policy->restart != RESTART_NEVER)
+		reason_set(service, "run has ended %u times within %d seconds "
+		    "(max-death-tally)", slot->deaths, DEATH_TALLY_MS / 1000);
+	else if (policy->broken || slot->reason != 0)
+		;
+	else if (slot->error != 0)
+		reason_set(service, "run could not be executed");
+	else if (WIFSIGNALED(status))
+		reason_set(service, "run was ended by signal %d",
+		    WTERMSIG(status));
+	else
+		reason_set(service, "run ended with exit code %d",
+		    WEXITSTATUS(status));
+	log_warn("%s has failed: %s (initctl start %s)", escape(slot->name),
+	    slot->reason == 0 ? "see above" :
+	    table->reasons[slot->reason - 1], escape(slot->name));
+}
+
+/* It is not going to be started again; if it is essential, that is the end. */
+void
+ending_for_good(struct service *service, const struct service_policy *policy)
+{
+	const struct state_slot *slot = service_slot(service);
+	int code = status_code(slot->exit_status);
+
+	if (slot->state == SERVICE_FAILED)
+		explain_failure(service, policy);
+	if (!(service->entries & ENTRY(ESSENTIAL)) || slot->want == WANT_ONCE ||
+	    table->header.phase > PHASE_RUNNING)
+		return;
+	if (slot->state == SERVICE_FAILED && (code == 0 || policy->broken))
+		code = 1;
+	log_warn("%s is essential and has ended: the container stops with exit "
+	    "code %d", escape(slot->name), code);
+	shutdown_ask(code, -1);
+}
