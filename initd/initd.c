@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -46,6 +47,7 @@ static struct {
 } supervisor;
 
 static int	table = -1;
+static int	notify = -1;
 static int	signals = -1;
 static int	log_fd = STDERR_FILENO;
 static int	directory = -1;		/* the one we were started in */
@@ -136,6 +138,17 @@ make_table(void)
 		die("Cannot write the state table");
 }
 
+/* Not read here, nor named: it is there for whoever is the supervisor. */
+static void
+make_notify_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		die("Cannot make the socket for what services say");
+	notify = move_up(fd);
+}
+
 /* Orphans come to PID 1 by themselves; anybody else has to ask for them. */
 static void
 become_reaper(void)
@@ -190,7 +203,9 @@ become_supervisor(char **argv, char **envp)
 	if (directory != -1 && fchdir(directory) == -1)
 		(void)!chdir("/");
 	if (dup2(channel_supervisor_fd(), INIT_CHANNEL_FD) != -1 &&
-	    dup2(table, INIT_TABLE_FD) != -1 && dup2(log_fd, INIT_LOG_FD) != -1)
+	    dup2(table, INIT_TABLE_FD) != -1 &&
+	    dup2(log_fd, INIT_LOG_FD) != -1 &&
+	    dup2(notify, INIT_NOTIFY_FD) != -1)
 		execve(SUPERVISOR_PATH, argv, envp);
 	supervisor.exec_errno = errno;
 	_exit(127);
@@ -383,6 +398,7 @@ main(int argc, char **argv, char **envp)
 	set_descriptors();
 	open_signals();
 	make_table();
+	make_notify_socket();
 	channel_make();
 	become_reaper();
 	drop_capabilities();

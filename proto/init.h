@@ -3,13 +3,16 @@
  *
  * my_init starts the supervisor with its own arguments, environment, working
  * directory, umask and limits, with every signal blocked and default, and with
- * three descriptors above 2:
+ * four descriptors above 2:
  *
  *   3  the channel, a SEQPACKET socket that carries struct init_record.  my_init
  *      keeps both ends, so a record outlives the supervisor it was meant for.
  *   4  the state table, a memfd.  my_init writes struct init_given at its start
  *      and looks at it no more.
  *   5  stderr, opened anew without blocking where the kernel allows it.
+ *   6  an unbound Unix datagram socket, for what services say (sd_notify(3)).
+ *      my_init keeps it open and does nothing with it: what is sent while there is
+ *      no supervisor waits for the next one.
  */
 #ifndef PROTO_INIT_H
 #define PROTO_INIT_H
@@ -19,6 +22,7 @@
 #define INIT_CHANNEL_FD	3
 #define INIT_TABLE_FD	4
 #define INIT_LOG_FD	5
+#define INIT_NOTIFY_FD	6
 
 #define INIT_EXIT_BROKEN	70	/* the supervisor cannot be kept alive */
 

@@ -109,12 +109,13 @@ struct state_slot {
 		_Atomic uint32_t condition;
 	};
 	_Atomic int32_t	pid;		/* of run or finish; 0, or a ticket */
-	int32_t		group;		/* process group run left behind, or 0 */
+	int32_t		group;		/* process group run has left behind, or 0 */
 	int32_t		exit_status;	/* wait status of the last run */
 	int32_t		error;		/* errno of the last start, or 0 */
 	uint32_t	ends;		/* of run, and starts that failed */
 	uint32_t	restarts;
 	uint32_t	quick_deaths;	/* in a row, of less than a second */
+	_Atomic int32_t	successor;	/* stands for run when that has ended; 0 */
 	uint16_t	deaths;		/* since deaths_ms */
 	uint8_t		reason;		/* 1 + its index in the table's, or 0 */
 	int64_t		deaths_ms;
@@ -131,6 +132,7 @@ struct state_slot {
 #define SLOT_EARLY	0x10u	/* a startup script has started it */
 #define SLOT_UNFIT	0x20u	/* it is stopped because it does not do its work */
 #define SLOT_ASKED	0x40u	/* it is stopped because somebody asked for that */
+#define SLOT_SAYS	0x80u	/* its reason is what it says of itself (STATUS=) */
 
 /* Bits of state_header.flags. */
 #define STATE_EXPORTED	0x1u	/* the environment directory holds all it can */

@@ -4,6 +4,8 @@
  */
 #include <sys/wait.h>
 
+#include <unistd.h>
+
 #include "supervisor.h"
 
 /* Within 60 seconds of the first, deaths are counted (max-death-tally). */
@@ -87,4 +89,26 @@ ending_for_good(struct service *service, const struct service_policy *policy)
 	log_warn("%s is essential and has ended: the container stops with exit "
 	    "code %d", escape(slot->name), code);
 	shutdown_ask(code, -1);
+}
+
+/*
+ * Run has ended, and has named another of its processes that stands for it from now
+ * on (MAINPID); an orphan, so my_init tells us of its end.
+ */
+bool
+ending_is_none(struct service *service, pid_t pid, int status)
+{
+	struct state_slot *slot = service_slot(service);
+	pid_t successor = atomic_exchange(&slot->successor, 0);
+
+	if (successor <= 0 || successor == pid || status != 0 ||
+	    (slot->state != SERVICE_UP && slot->state != SERVICE_STARTING) ||
+	    getsid(successor) == -1)
+		return false;
+	table_change(&slot->sequence);
+	slot->group = pid;
+	atomic_store(&slot->pid, successor);
+	table_changed(&slot->sequence);
+	process_watch(&service->process, successor, now_ms(), true);
+	return true;
 }

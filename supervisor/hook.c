@@ -151,7 +151,7 @@ begin(struct service *service, char character, int signo)
 	if (find(service, character) != NULL || !run_has(service, name) ||
 	    (hook = calloc(1, sizeof(*hook))) == NULL)
 		return false;
-	if ((error = run_spawn(service, argv, &hook->pid)) != 0) {
+	if ((error = run_spawn(service, PROGRAM_OTHER, argv, &hook->pid)) != 0) {
 		log_warn("%s: %s", escape(slot->name),
 		    explain_exec(run_path(slot, name), error));
 		free(hook);

@@ -132,6 +132,8 @@ service_remove(struct service *service)
 	setting_forget(service);
 	reason_clear(service);
 	hook_forget(service);
+	probe_end(service);
+	watchdog_end(service);
 	depend_forget(service);
 	delete(service);
 	event_del(&service->timer);

@@ -25,6 +25,36 @@ reason_clear(struct service *service)
 	table_change(&slot->sequence);
 	text_of(slot)[0] = '\0';
 	slot->reason = 0;
+	slot->flags &= (uint8_t)~SLOT_SAYS;
+	table_changed(&slot->sequence);
+}
+
+static void
+set(struct service *service, const char *text, bool says)
+{
+	struct state_slot *slot = service_slot(service);
+	size_t length = strlen(text);
+	unsigned i = 0;
+
+	if (slot->reason != 0)
+		i = slot->reason - 1u;
+	else
+		while (i < STATE_REASONS && table->reasons[i][0] != '\0')
+			i++;
+	if (i == STATE_REASONS || length == 0)
+		return;
+	/* Not cut within a character. */
+	if (length > STATE_REASON_MAX)
+		for (length = STATE_REASON_MAX;
+		    length > 0 && (text[length] & 0xc0) == 0x80; length--)
+			continue;
+	table_change(&slot->sequence);
+	slot->reason = (uint8_t)(i + 1);
+	slot->flags &= (uint8_t)~SLOT_SAYS;
+	if (says)
+		slot->flags |= SLOT_SAYS;
+	memcpy(text_of(slot), text, length);
+	text_of(slot)[length] = '\0';
 	table_changed(&slot->sequence);
 }
 
@@ -35,23 +65,23 @@ reason_clear(struct service *service)
 void
 reason_set(struct service *service, const char *format, ...)
 {
-	struct state_slot *slot = service_slot(service);
-	char text[STATE_REASON_MAX + 1];
+	char text[4 * STATE_REASON_MAX];
 	va_list arguments;
-	unsigned i = 0;
 
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	if (slot->reason != 0)
-		i = slot->reason - 1u;
-	else
-		while (i < STATE_REASONS && table->reasons[i][0] != '\0')
-			i++;
-	if (i == STATE_REASONS || text[0] == '\0')
+	set(service, text, false);
+}
+
+/* What it says of itself, escaped here; of no account where there is a reason. */
+void
+reason_say(struct service *service, const char *text)
+{
+	const struct state_slot *slot = service_slot(service);
+
+	if (slot->reason != 0 && !(slot->flags & SLOT_SAYS))
 		return;
-	table_change(&slot->sequence);
-	slot->reason = (uint8_t)(i + 1);
-	strcpy(text_of(slot), text);
-	table_changed(&slot->sequence);
+	set(service, escape(text), true);
+	gatekeeper_wake();
 }

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "supervisor.h"
 
@@ -36,27 +38,79 @@ run_has(const struct service *service, const char *file)
 	    (st.st_mode & 0111) != 0;
 }
 
-/* Starts a program of its directory; 0, or why it cannot be executed. */
-int
-run_spawn(const struct service *service, char **argv, _Atomic int32_t *pid)
+/*
+ * What run itself has that other programs of its directory have not: who and what it
+ * runs as, and a descriptor to say that it is ready.  0, or an errno.
+ */
+static int
+set_run(const struct service *service, struct spawn *program, char *argv[4])
 {
-	const struct spawn program = {
+	static char path[sizeof(SERVICE_DIRECTORY) + STATE_NAME_MAX + 16];
+	static char setuser[] = SETUSER;
+	struct settings *settings = service->settings;
+
+	if (settings == NULL)
+		return 0;
+	program->settings = settings;
+	if (settings->working_directory[0] != '\0') {
+		strcpy(path, run_path(service_slot(service), "run"));
+		program->path = argv[0] = path;
+	}
+	if (settings->user[0] != '\0') {
+		argv[2] = argv[0];
+		argv[1] = settings->user;
+		program->path = argv[0] = setuser;
+	}
+	if (settings->notification_fd == -1)
+		return 0;
+	program->notification = notify_connect();
+	if (program->notification != -1)
+		return 0;
+	spawn_failed = entry_names[ENTRY_NOTIFICATION_FD];
+	return errno;
+}
+
+/*
+ * Starts a program of its directory; 0, or why it cannot be executed.  argv has room
+ * for two more words if it is run's.
+ */
+int
+run_spawn(struct service *service, enum program kind, char **argv,
+    _Atomic int32_t *pid)
+{
+	struct spawn program = {
 		.path = argv[0], .argv = argv,
 		.directory = service->directory == -1 ?
 		    run_path(service_slot(service), NULL) : NULL,
 		.directory_fd = service->directory, .pid = pid,
-		.service = true,
+		.service = true, .silent = kind == PROGRAM_PROBE,
 	};
+	int error;
 
-	return spawn(&program);
+	spawn_failed = NULL;
+	program.environment = variables_begin(service, kind == PROGRAM_RUN,
+	    &error);
+	if (error != 0)
+		spawn_failed = entry_names[ENTRY_ENV];
+	else if (kind == PROGRAM_RUN)
+		error = set_run(service, &program, argv);
+	/* The path in program.directory is the last that run_path was asked for. */
+	if (program.directory != NULL)
+		program.directory = run_path(service_slot(service), NULL);
+	if (error == 0)
+		error = spawn(&program);
+	variables_end();
+	if (program.notification > 0)
+		close(program.notification);
+	return error;
 }
 
 /* Starts run or finish. */
 int
-run_execute(struct service *service, char **argv)
+run_execute(struct service *service, enum program kind, char **argv)
 {
 	struct state_slot *slot = service_slot(service);
-	int error = run_spawn(service, argv, &slot->pid);
+	int error = run_spawn(service, kind, argv, &slot->pid);
 
 	if (error == 0)
 		process_watch(&service->process, atomic_load(&slot->pid),

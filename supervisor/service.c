@@ -77,9 +77,16 @@ start_failed(struct service *service, int error)
 {
 	struct state_slot *slot = service_slot(service);
 
+	if (spawn_failed != NULL)
+		reason_set(service, "%s%s%s cannot be set: %s", spawn_failed,
+		    spawn_failed_detail == NULL ? "" : ": ",
+		    spawn_failed_detail == NULL ? "" : spawn_failed_detail,
+		    strerror(error));
 	if (slot->error != error)
-		log_warn("%s: %s", escape(slot->name),
-		    explain_exec(run_path(slot, "run"), error));
+		log_warn("%s: %s", escape(slot->name), spawn_failed != NULL &&
+		    slot->reason != 0 ? table->reasons[slot->reason - 1] :
+		    explain_exec(setting_of(service)->user[0] != '\0' ?
+		    SETUSER : run_path(slot, "run"), error));
 	table_change(&slot->sequence);
 	slot->error = error;
 	slot->exit_status = 111 << 8;
@@ -93,21 +100,24 @@ static void
 execute(struct service *service)
 {
 	struct state_slot *slot = service_slot(service);
-	char run[] = "./run", *argv[] = { run, NULL };
+	char run[] = "./run", *argv[4] = { run };
 	bool is_first = slot->started_ms == 0;
 	int error;
 
 	table_change(&slot->sequence);
 	slot->started_ms = now_ms();
 	slot->group = 0;
+	atomic_store(&slot->successor, 0);
 	if (!is_first)
 		slot->restarts++;
 	table_changed(&slot->sequence);
-	if ((error = run_execute(service, argv)) != 0) {
+	if ((error = run_execute(service, PROGRAM_RUN, argv)) != 0) {
 		start_failed(service, error);
 		service_event(service, EVENT_START_FAILED);
 		return;
 	}
+	if (slot->error != 0)
+		reason_clear(service);
 	slot->error = 0;
 	service_event(service, EVENT_STARTED);
 }
@@ -132,7 +142,7 @@ finish(struct service *service)
 	    WIFSIGNALED(status) ? -1 : WEXITSTATUS(status));
 	snprintf(signo, sizeof(signo), "%d",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-	if ((error = run_execute(service, argv)) == 0)
+	if ((error = run_execute(service, PROGRAM_OTHER, argv)) == 0)
 		return;
 	log_warn("%s: %s", escape(slot->name),
 	    explain_exec(run_path(slot, "finish"), error));
@@ -246,6 +256,8 @@ service_event(struct service *service, enum service_event event)
 	act(service, step.action);
 	if (slot->name[0] == '\0')
 		return;
+	probe_follow(service);
+	watchdog_follow(service);
 	if (slot->state == SERVICE_UP && before != SERVICE_UP)
 		depend_up(service);
 	if (!is_idle(slot))
@@ -268,10 +280,13 @@ record_cb(struct process *process, pid_t pid, int status)
 	struct service *service = (struct service *)process;
 	struct state_slot *slot = service_slot(service);
 
+	if (ending_is_none(service, pid, status))
+		return;
 	table_change(&slot->sequence);
 	if (slot->state != SERVICE_FINISHING) {
 		slot->exit_status = status;
-		slot->group = pid;
+		if (slot->group == 0)
+			slot->group = pid;
 		slot->ends++;
 		/* An end that was asked for is no sign of anything. */
 		if (slot->flags & SLOT_ASKED)
@@ -289,8 +304,9 @@ ended_cb(struct process *process)
 {
 	struct service *service = (struct service *)process;
 
-	service_event(service, service_slot(service)->state ==
-	    SERVICE_FINISHING ? EVENT_FINISHED : EVENT_EXITED);
+	if (process->pid == 0)
+		service_event(service, service_slot(service)->state ==
+		    SERVICE_FINISHING ? EVENT_FINISHED : EVENT_EXITED);
 }
 
 static void
@@ -342,8 +358,11 @@ resume(struct service *service)
 	}
 	switch ((enum service_state)slot->state) {
 	case SERVICE_STARTING:
-		if (runs)
+		/* With a deadline, it is waited for to be ready already. */
+		if (runs && slot->deadline_ms == 0)
 			service_event(service, EVENT_STARTED);
+		else if (runs)
+			probe_follow(service);
 		else
 			start(service);
 		break;
@@ -361,8 +380,11 @@ resume(struct service *service)
 		if (slot->deadline_ms == 0)
 			service_event(service, EVENT_TIMER);
 		break;
-	case SERVICE_DOWN:
 	case SERVICE_UP:
+		probe_follow(service);
+		watchdog_follow(service);
+		break;
+	case SERVICE_DOWN:
 	case SERVICE_FAILED:
 		break;
 	}
@@ -408,4 +430,5 @@ services_resume(void)
 	for (service = service_next(NULL); service != NULL;
 	    service = service_next(service))
 		resume(service);
+	notify_resume();
 }

@@ -12,7 +12,7 @@
 #include "supervisor.h"
 
 /* Programs that are run later, even if the directory has been moved away by then. */
-#define HELD	(ENTRY(FINISH) | ENTRY(CHECK) | ENTRY(HEALTH) | ENTRY(CONTROL))
+#define HELD	(ENTRY(FINISH) | ENTRY(ENV) | ENTRY(CHECK) | ENTRY(HEALTH) | ENTRY(CONTROL))
 
 struct faults {
 	struct service	*service;

@@ -7,6 +7,8 @@
  * supervisor has no handlers, so there is nothing to be reset but the mask.
  */
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -15,6 +17,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -88,6 +91,8 @@ set_directory(const struct spawn *spawn)
 	return 0;
 }
 
+const char *spawn_failed, *spawn_failed_detail;
+
 static int null_fd = -1;	/* /dev/null, opened by the first spawn */
 
 static int
@@ -121,6 +126,62 @@ set_descriptors(const struct spawn *spawn)
 	return 0;
 }
 
+/* Who could be killed first if memory is short (proc(5)). */
+static int
+set_oom_score(int score)
+{
+	char text[8];
+	int length = snprintf(text, sizeof(text), "%d", score);
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	return fd != -1 && write(fd, text, (size_t)length) == length ? 0 : -1;
+}
+
+/*
+ * What run runs as.  The limits are last: what comes before could fail for them.
+ */
+static int
+set_settings(const struct settings *settings, int notification)
+{
+	const struct service_limit *limit;
+	struct rlimit rlimit;
+	unsigned i;
+
+	if (settings->umask != -1)
+		umask((mode_t)settings->umask);
+	spawn_failed = entry_names[ENTRY_WORKING_DIRECTORY];
+	if (settings->working_directory[0] != '\0' &&
+	    chdir(settings->working_directory) == -1)
+		return -1;
+	spawn_failed = entry_names[ENTRY_OOM_SCORE_ADJ];
+	if (settings->oom_score_adj != -1 &&
+	    set_oom_score(settings->oom_score_adj) == -1)
+		return -1;
+	spawn_failed = entry_names[ENTRY_NOTIFICATION_FD];
+	if (notification > 0 && (notification == settings->notification_fd ?
+	    fcntl(notification, F_SETFD, 0) :
+	    dup2(notification, settings->notification_fd)) == -1)
+		return -1;
+	spawn_failed = entry_names[ENTRY_NICE];
+	if (settings->nice != 0 &&
+	    setpriority(PRIO_PROCESS, 0, settings->nice) == -1)
+		return -1;
+	spawn_failed = entry_names[ENTRY_LIMITS];
+	for (i = 0; i < settings->limits; i++) {
+		limit = &settings->limit[i];
+		rlimit.rlim_cur = limit->soft == LIMIT_NONE ? RLIM_INFINITY :
+		    limit->soft;
+		rlimit.rlim_max = limit->hard == LIMIT_NONE ? RLIM_INFINITY :
+		    limit->hard;
+		spawn_failed_detail = limit_name(limit->resource);
+		if (setrlimit((__rlimit_resource_t)limit->resource, &rlimit) ==
+		    -1)
+			return -1;
+	}
+	spawn_failed = spawn_failed_detail = NULL;
+	return 0;
+}
+
 /* The child, on a stack of its own and in our memory. */
 static int __attribute__((no_sanitize("address")))
 child_main(void *argument)
@@ -142,8 +203,11 @@ child_main(void *argument)
 		set_stdin();
 	else if (terminal)
 		tcsetpgrp(STDIN_FILENO, getpid());
+	if (spawn->silent)
+		dup2(null_fd, STDOUT_FILENO);
 	if ((spawn->descriptors != NULL && set_descriptors(spawn) == -1) ||
-	    set_directory(spawn) == -1) {
+	    set_directory(spawn) == -1 || (spawn->settings != NULL &&
+	    set_settings(spawn->settings, spawn->notification) == -1)) {
 		child->error = errno;
 		_exit(111);
 	}
@@ -177,7 +241,7 @@ spawn(const struct spawn *spawn)
 	pid_t pid;
 
 	if (null_fd == -1)
-		null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (child.search_path == NULL)
 		child.search_path = "/bin:/usr/bin";
 	atomic_store(spawn->pid, child.ticket);

@@ -30,6 +30,7 @@
 #define PRE_SHUTDOWN_DIRECTORY	"/etc/my_init.pre_shutdown.d"
 #define POST_SHUTDOWN_DIRECTORY	"/etc/my_init.post_shutdown.d"
 #define ENABLE_INSECURE_KEY	"/usr/sbin/enable_insecure_key"
+#define SETUSER			"/sbin/setuser"
 #define ENVIRONMENT_DIRECTORY	"/etc/container_environment"
 #define ENVIRONMENT_SH		"/etc/container_environment.sh"
 #define ENVIRONMENT_JSON	"/etc/container_environment.json"
@@ -107,12 +108,17 @@ struct spawn {
 	_Atomic int32_t	*pid;		/* where the child writes its own */
 	bool		search;		/* path is looked up in $PATH */
 	bool		service;	/* own session, nothing on stdin */
+	bool		silent;		/* nothing on stdout, either */
+	const struct settings *settings; /* what run runs as, or NULL */
+	int		notification;	/* to be its notification-fd, or 0 */
 	bool		given_signals;	/* mask and ignored as my_init's were */
 	char		**environment;	/* NULL: that of all children */
 	const int	*descriptors;	/* to be 3, 4, ...; 0 to 2 are null */
 	int		descriptors_count;
 };
 int	spawn(const struct spawn *);
+/* What could not be done before the program was executed, or NULL; with it, which. */
+extern const char *spawn_failed, *spawn_failed_detail;
 
 /* reap.c: every process started here, and what to do when it ends. */
 struct process {
@@ -169,6 +175,8 @@ struct service {
 	struct group	*group;		/* what run left, while it is ended */
 	struct hook	*hooks;		/* of control/, that run now */
 	struct depends	*depends;	/* during the end: order.c's */
+	struct probe	*probe;		/* check or health */
+	struct watchdog	*watchdog;
 	struct settings	*settings;	/* NULL: the defaults */
 	uint32_t	entries;	/* of its directory, as it was read last */
 	int		directory;	/* kept open for its programs, or -1 */
@@ -191,6 +199,7 @@ unsigned services_active(bool early);
 void	services_resume(void);
 
 /* ending.c: what the end of run means */
+bool	ending_is_none(struct service *, pid_t, int status);
 void	ending_count(struct service *);
 void	ending_died(struct service *, int status);
 bool	ending_was_good(const struct state_slot *);
@@ -209,8 +218,14 @@ void	services_hurry(void);
 /* run.c: a service's directory, and the processes that come of it */
 const char *run_path(const struct state_slot *, const char *file);
 bool	run_has(const struct service *, const char *file);
-int	run_spawn(const struct service *, char **argv, _Atomic int32_t *pid);
-int	run_execute(struct service *, char **argv);
+enum program {
+	PROGRAM_RUN,
+	PROGRAM_OTHER,		/* finish, control/X */
+	PROGRAM_PROBE,		/* check, health */
+};
+int	run_spawn(struct service *, enum program, char **argv,
+	    _Atomic int32_t *pid);
+int	run_execute(struct service *, enum program, char **argv);
 void	run_signal(struct service *, int signo);
 void	run_force(struct service *);
 
@@ -221,6 +236,26 @@ bool	hook_signal(struct service *, int signo);
 bool	hook_stops(const struct service *);
 void	hook_kill(struct service *);
 void	hook_forget(struct service *);
+
+/* probe.c: check and health */
+void	probe_follow(struct service *);
+void	probe_end(struct service *);
+
+/* notify.c: what services say of themselves */
+const char *notify_address(void);
+int	notify_connect(void);
+void	notify_resume(void);
+
+/* watchdog.c */
+void	watchdog_follow(struct service *);
+void	watchdog_set(struct service *, int64_t limit_ms);
+void	watchdog_heard(struct service *);
+void	watchdog_trigger(struct service *);
+void	watchdog_end(struct service *);
+
+/* variables.c: a service's own environment */
+char	**variables_begin(const struct service *, bool run, int *error);
+void	variables_end(void);
 
 /* depend.c: what has to be up before a service starts */
 char	*depend_read(struct service *);
@@ -259,6 +294,7 @@ int64_t	setting_longest_grace_ms(void);
 
 /* reason.c: why a service has failed or been restarted */
 void	reason_clear(struct service *);
+void	reason_say(struct service *, const char *);
 void	reason_set(struct service *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 
