@@ -2,7 +2,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -82,12 +81,21 @@ entry_bit(const char *name)
 	return 0;
 }
 
+/* As the kernel writes it (getdents64(2)); not every libc has a name for it. */
+struct kernel_entry {
+	uint64_t	inode;
+	int64_t		offset;
+	uint16_t	length;
+	uint8_t		type;
+	char		name[];
+};
+
 /* Not readdir(3), whose buffer is another allocation for each service. */
 uint32_t
 settings_list(int directory)
 {
 	static char buffer[8192] __attribute__((aligned(8)));
-	const struct dirent64 *entry;
+	const struct kernel_entry *entry;
 	uint32_t entries = 0;
 	long length, at;
 
@@ -96,9 +104,9 @@ settings_list(int directory)
 		    sizeof(buffer));
 		if (length <= 0)
 			break;
-		for (at = 0; at < length; at += entry->d_reclen) {
+		for (at = 0; at < length; at += entry->length) {
 			entry = (const void *)(buffer + at);
-			entries |= entry_bit(entry->d_name);
+			entries |= entry_bit(entry->name);
 		}
 	}
 	if (length == 0)

@@ -2,8 +2,10 @@
 #ifndef PROTO_SOCKET_H
 #define PROTO_SOCKET_H
 
-#define RPC_SOCKET		"/run/my_init/control.sock"
-#define RPC_SOCKET_FALLBACK	"/dev/shm/my_init/control.sock"
+#define OWN_DIRECTORY		"/run/my_init"
+#define OWN_DIRECTORY_FALLBACK	"/dev/shm/my_init"
+#define RPC_SOCKET		OWN_DIRECTORY "/control.sock"
+#define RPC_SOCKET_FALLBACK	OWN_DIRECTORY_FALLBACK "/control.sock"
 #define RPC_SOCKET_VARIABLE	"INITCTL_SOCKET"
 
 #endif

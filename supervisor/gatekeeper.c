@@ -6,7 +6,6 @@
  * it tells clients so, without reading what they say.
  */
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -29,7 +28,7 @@
 static char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 static struct stat identity;	/* of the socket's file: is it still ours? */
 static int listener = -1;
-static int directory_lock = -1;
+static bool in_own_directory;	/* or where INITCTL_SOCKET says */
 static int channel_fd = -1;
 static int wake_fd = -1;
 static int table_fd = -1;	/* the state table, to be read alone */
@@ -44,39 +43,6 @@ static void	listen_again(void);
 static void	kill_gate(void);
 
 /* --- the socket ----------------------------------------------------------- */
-
-/*
- * A directory of our own: nobody else may put a socket in the place of ours, and
- * no other supervisor may use it while we do.
- */
-static bool
-take_directory(const char *directory, bool resumed)
-{
-	struct stat st;
-	int fd;
-
-	if (mkdir(directory, 0755) == -1 && errno != EEXIST)
-		return false;
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd == -1)
-		return false;
-	if (fstat(fd, &st) == -1 || st.st_uid != geteuid() ||
-	    ((st.st_mode & 022) && fchmod(fd, 0755) == -1)) {
-		close(fd);
-		errno = EPERM;
-		return false;
-	}
-	/* A supervisor before us may have left a child that is about to execute. */
-	if (flock(fd, LOCK_EX | LOCK_NB) == -1 && !resumed) {
-		close(fd);
-		errno = EBUSY;
-		return false;
-	}
-	if (directory_lock != -1)
-		close(directory_lock);
-	directory_lock = fd;
-	return true;
-}
 
 /*
  * Binds under another name and renames: whatever was in that place is replaced
@@ -119,7 +85,8 @@ open_path(bool resumed)
 
 	strcpy(directory, path);
 	*strrchr(directory, '/') = '\0';
-	return take_directory(directory, resumed) && bind_socket();
+	in_own_directory = directory_take(directory, resumed);
+	return in_own_directory && bind_socket();
 }
 
 static bool
@@ -202,7 +169,7 @@ gatekeeper_check(void)
 	log_warn("The control socket %s has been removed or replaced; making "
 	    "it again", escape(path));
 	/* The directory may have gone with it, unless it is another's. */
-	if (directory_lock != -1 ? !open_path(true) : !bind_socket()) {
+	if (in_own_directory ? !open_path(true) : !bind_socket()) {
 		log_warn("Cannot make the control socket %s: %s", escape(path),
 		    strerror(errno));
 		return;

@@ -136,6 +136,7 @@ service_remove(struct service *service)
 	watchdog_end(service);
 	depend_forget(service);
 	delete(service);
+	logger_forget(service);
 	event_del(&service->timer);
 	table_change(&slot->sequence);
 	slot->name[0] = '\0';

@@ -25,32 +25,43 @@ takes_part(const struct service *service, bool early)
 	    early == (bool)(slot->flags & SLOT_EARLY);
 }
 
+/* That one ends after this one. */
+static void
+add(struct depends *depends, struct service *other)
+{
+	depends->slots[depends->count++] = (uint16_t)(other - service_at(0));
+	needed += other->needed++ == 0;
+}
+
+/* What it depends on, and its logger, which has all of its last words to read. */
 static void
 note(struct service *service, bool early)
 {
+	struct service *logger = logger_of(service), *other;
 	struct depends *depends;
-	struct service *other;
 	char *text = service->entries & ENTRY(DEPENDS) ? depend_read(service) :
 	    NULL;
-	char *name, *p;
-	size_t lines = 1;
+	const char *p;
+	char *name;
+	size_t lines = 2;
 
-	if (text == NULL)
+	if (logger != NULL && !takes_part(logger, early))
+		logger = NULL;
+	if (text == NULL && logger == NULL)
 		return;
-	for (p = text; (p = strchr(p, '\n')) != NULL; p++)
+	for (p = text; p != NULL && (p = strchr(p, '\n')) != NULL; p++)
 		lines++;
 	depends = malloc(sizeof(*depends) + lines * sizeof(depends->slots[0]));
 	if (depends == NULL)
 		return;
 	depends->count = 0;
+	if (logger != NULL)
+		add(depends, logger);
 	while ((name = depend_next(&text)) != NULL) {
 		other = index_find(name);
-		if (other == NULL || other == service ||
-		    !takes_part(other, early))
-			continue;
-		depends->slots[depends->count++] =
-		    (uint16_t)(other - service_at(0));
-		needed += other->needed++ == 0;
+		if (other != NULL && other != service && other != logger &&
+		    takes_part(other, early))
+			add(depends, other);
 	}
 	service->depends = depends;
 }

@@ -84,6 +84,8 @@ run_spawn(struct service *service, enum program kind, char **argv,
 		    run_path(service_slot(service), NULL) : NULL,
 		.directory_fd = service->directory, .pid = pid,
 		.service = true, .silent = kind == PROGRAM_PROBE,
+		.output = kind != PROGRAM_PROBE && service->pipe != -1 ?
+		    service->pipe : 0,
 	};
 	int error;
 
@@ -97,9 +99,16 @@ run_spawn(struct service *service, enum program kind, char **argv,
 	/* The path in program.directory is the last that run_path was asked for. */
 	if (program.directory != NULL)
 		program.directory = run_path(service_slot(service), NULL);
+	if (error == 0 && kind == PROGRAM_RUN && logger_is_one(service) &&
+	    (program.input = logger_input(service)) == -1) {
+		spawn_failed = "stdin";
+		error = errno;
+	}
 	if (error == 0)
 		error = spawn(&program);
 	variables_end();
+	if (program.input > 0)
+		close(program.input);
 	if (program.notification > 0)
 		close(program.notification);
 	return error;

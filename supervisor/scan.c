@@ -132,6 +132,10 @@ see(int directory, const struct dirent *entry)
 		if (service == NULL)
 			return NULL;
 		result.added++;
+		/* A service that is down has its logger all the same (runsv(8)). */
+		if (service_slot(service)->want == WANT_DOWN &&
+		    setting_load(service))
+			logger_start(service);
 	}
 	service->link = link;
 	if (service_slot(service)->flags & SLOT_REMOVED) {
@@ -148,7 +152,7 @@ remove_unseen(uint32_t scan)
 
 	for (service = service_next(NULL); service != NULL;
 	    service = service_next(service))
-		if (service->seen != scan)
+		if (service->seen != scan && !logger_is_one(service))
 			lose(service);
 }
 

@@ -125,6 +125,7 @@ execute(struct service *service)
 static void
 start(struct service *service)
 {
+	logger_start(service);
 	if (!hook_start(service))
 		execute(service);
 }
@@ -171,7 +172,8 @@ act(struct service *service, enum service_action action)
 		execute(service);
 		break;
 	case ACTION_STOP:
-		hook_stop(service);
+		if (!logger_stop(service))
+			hook_stop(service);
 		break;
 	case ACTION_KILL:
 		run_force(service);
@@ -335,6 +337,7 @@ service_prepare(struct service *service)
 	service->process.ended = ended_cb;
 	evtimer_assign(&service->timer, base, timer_cb, service);
 	service->directory = -1;
+	service->pipe = -1;
 	service->settings = NULL;
 	service->entries = 0;
 	service->link = 0;

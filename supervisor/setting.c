@@ -64,6 +64,7 @@ setting_load(struct service *service)
 		service->directory = fd;
 	else
 		close(fd);
+	logger_hold(service);
 	return !faults.any;
 }
 

@@ -205,6 +205,10 @@ child_main(void *argument)
 		tcsetpgrp(STDIN_FILENO, getpid());
 	if (spawn->silent)
 		dup2(null_fd, STDOUT_FILENO);
+	if (spawn->input > 0)
+		dup2(spawn->input, STDIN_FILENO);
+	if (spawn->output > 0)
+		dup2(spawn->output, STDOUT_FILENO);
 	if ((spawn->descriptors != NULL && set_descriptors(spawn) == -1) ||
 	    set_directory(spawn) == -1 || (spawn->settings != NULL &&
 	    set_settings(spawn->settings, spawn->notification) == -1)) {

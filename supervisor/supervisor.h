@@ -111,6 +111,7 @@ struct spawn {
 	bool		silent;		/* nothing on stdout, either */
 	const struct settings *settings; /* what run runs as, or NULL */
 	int		notification;	/* to be its notification-fd, or 0 */
+	int		input, output;	/* stdin, stdout; 0: as above, ours */
 	bool		given_signals;	/* mask and ignored as my_init's were */
 	char		**environment;	/* NULL: that of all children */
 	const int	*descriptors;	/* to be 3, 4, ...; 0 to 2 are null */
@@ -177,6 +178,7 @@ struct service {
 	struct depends	*depends;	/* during the end: order.c's */
 	struct probe	*probe;		/* check or health */
 	struct watchdog	*watchdog;
+	int		pipe;		/* to its logger, or -1 */
 	struct settings	*settings;	/* NULL: the defaults */
 	uint32_t	entries;	/* of its directory, as it was read last */
 	int		directory;	/* kept open for its programs, or -1 */
@@ -236,6 +238,16 @@ bool	hook_signal(struct service *, int signo);
 bool	hook_stops(const struct service *);
 void	hook_kill(struct service *);
 void	hook_forget(struct service *);
+
+/* logger.c: log/run */
+bool	logger_is_one(const struct service *);
+struct service *logger_of(const struct service *);
+void	logger_hold(struct service *);
+void	logger_release(struct service *);
+int	logger_input(const struct service *logger);
+void	logger_start(struct service *);
+bool	logger_stop(struct service *logger);
+void	logger_forget(struct service *);
 
 /* probe.c: check and health */
 void	probe_follow(struct service *);
@@ -344,6 +356,10 @@ void	shutdown_hurry(void);
 /* control.c: what the gate asks for. */
 bool	control_answer(const struct gate_request *, struct gate_reply *);
 void	control_delivered(void);
+
+/* directory.c: one of our own, for what others open */
+bool	directory_take(const char *path, bool resumed);
+int	directory_own(void);
 
 /* gatekeeper.c: the control socket and the gate. */
 void	gatekeeper_open(bool resumed);

@@ -11,6 +11,16 @@ struct state_table *table;
 
 _Static_assert(STATE_REASONS == UINT8_MAX, "a slot's reason is one, or 0");
 
+/* A service's directory, or that of its logger. */
+static bool
+name_is_sound(const char *name)
+{
+	const char *slash = strchr(name, '/');
+
+	return name[0] != '.' && name[0] != '/' &&
+	    (slash == NULL || strcmp(slash, "/log") == 0);
+}
+
 static bool
 slot_is_sound(const struct state_slot *slot)
 {
@@ -20,7 +30,7 @@ slot_is_sound(const struct state_slot *slot)
 		return true;
 	return slot->state >= SERVICE_DOWN && slot->state < SERVICE_STATES &&
 	    slot->want >= WANT_DOWN && slot->want < SERVICE_WANTS &&
-	    strchr(slot->name, '/') == NULL && slot->name[0] != '.';
+	    name_is_sound(slot->name);
 }
 
 static bool

@@ -1,0 +1,229 @@
+/*
+ * log/run: a service's logger is a service of its own, called NAME/log, that reads
+ * what the service writes to stdout.
+ *
+ * The pipe between them is a FIFO, a file of ours.  Whoever needs an end opens it: a
+ * supervisor that has just been started finds it where the last one left it.  The
+ * service itself has it open for reading, too, so that it gets no SIGPIPE when there
+ * is no logger, and what it has written waits there for the next one.  We hold it
+ * open while the service lives, so that the logger sees no end between two runs; at
+ * the end we let go, and the logger ends when it has read everything.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+
+#define SUFFIX		"/log"
+#define DIRECTORY	"pipes"
+/*
+ * Who may open it anew by /dev/stdout, as programs of any user do, only for writing;
+ * nobody comes to it by its path, whose directory is closed.
+ */
+#define PIPE_MODE	0622
+
+/* --- who is whose ---------------------------------------------------------------- */
+
+bool
+logger_is_one(const struct service *service)
+{
+	return strchr(service_slot(service)->name, '/') != NULL;
+}
+
+/* The logger of a service, or NULL. */
+struct service *
+logger_of(const struct service *service)
+{
+	const char *name = service_slot(service)->name;
+	char log[STATE_NAME_MAX + sizeof(SUFFIX)];
+
+	if (logger_is_one(service))
+		return NULL;
+	snprintf(log, sizeof(log), "%s" SUFFIX, name);
+	return index_find(log);
+}
+
+/* The service of a logger, or NULL: it is gone. */
+static struct service *
+producer_of(const struct service *logger)
+{
+	char name[STATE_NAME_MAX + 1];
+
+	strcpy(name, service_slot(logger)->name);
+	*strchr(name, '/') = '\0';
+	return index_find(name);
+}
+
+/* --- the pipe ----------------------------------------------------------------------- */
+
+/* The directory of the pipes, ours alone; -1 and an errno. */
+static int
+pipes(void)
+{
+	static int directory = -1;
+	struct stat st;
+	int parent, fd;
+
+	if (directory != -1)
+		return directory;
+	if ((parent = directory_own()) == -1 ||
+	    (mkdirat(parent, DIRECTORY, 0700) == -1 && errno != EEXIST) ||
+	    (fd = openat(parent, DIRECTORY,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
+		return -1;
+	if (fstat(fd, &st) == -1 || st.st_uid != geteuid() ||
+	    ((st.st_mode & 077) && fchmod(fd, 0700) == -1)) {
+		close(fd);
+		errno = EPERM;
+		return -1;
+	}
+	return directory = fd;
+}
+
+/* Opens the pipe of a service, which is made if there is none; -1 and an errno. */
+static int
+open_pipe(const char *name, int flags)
+{
+	int directory = pipes(), fd;
+	struct stat st;
+
+	if (directory == -1 ||
+	    (mkfifoat(directory, name, 0600) == -1 && errno != EEXIST))
+		return -1;
+	fd = openat(directory, name, flags | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == -1 || !S_ISFIFO(st.st_mode) ||
+	    ((st.st_mode & 0777) != PIPE_MODE && fchmod(fd, PIPE_MODE) == -1)) {
+		close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	return fd;
+}
+
+/*
+ * A service's directory has been read: has it a logger, its stdout is the pipe to it
+ * from now on.  To open a FIFO for both never waits (fifo(7)).
+ */
+void
+logger_hold(struct service *service)
+{
+	const char *name = service_slot(service)->name;
+
+	if (logger_is_one(service))
+		return;
+	if (!(service->entries & ENTRY(LOG))) {
+		logger_release(service);
+		return;
+	}
+	if (service->pipe != -1)
+		return;
+	if (strlen(name) + strlen(SUFFIX) > STATE_NAME_MAX)
+		errno = ENAMETOOLONG;
+	else
+		service->pipe = open_pipe(name, O_RDWR);
+	if (service->pipe == -1)
+		log_warn("%s: there is no pipe for log/run: %s; what it writes "
+		    "goes where my_init's does", escape(name), strerror(errno));
+}
+
+void
+logger_release(struct service *service)
+{
+	if (service->pipe != -1)
+		close(service->pipe);
+	service->pipe = -1;
+}
+
+/* What a logger reads, to be closed; -1 and an errno. */
+int
+logger_input(const struct service *logger)
+{
+	struct service *service = producer_of(logger);
+	int fd;
+
+	if (service != NULL)
+		logger_hold(service);
+	fd = service == NULL ? -1 : open_pipe(service_slot(service)->name,
+	    O_RDONLY | O_NONBLOCK);
+	/* The logger is to wait for what comes. */
+	if (fd != -1)
+		fcntl(fd, F_SETFL, 0);
+	return fd;
+}
+
+/* --- beginning and end ----------------------------------------------------------------- */
+
+/* A service is about to start, or is down and yet to have a logger: starts that. */
+void
+logger_start(struct service *service)
+{
+	struct service *logger;
+	char name[STATE_NAME_MAX + 1];
+	struct stat st;
+
+	if (service->pipe == -1)
+		return;
+	logger = logger_of(service);
+	if (logger == NULL) {
+		snprintf(name, sizeof(name), "%.*s" SUFFIX,
+		    (int)(sizeof(name) - sizeof(SUFFIX)),
+		    service_slot(service)->name);
+		logger = service_add(name, stat(run_path(service_slot(service),
+		    "log/down"), &st) == 0 ? WANT_DOWN : WANT_UP,
+		    service_slot(service)->flags & SLOT_EARLY);
+		if (logger == NULL)
+			log_warn("%s: there are too many services for its "
+			    "logger", escape(service_slot(service)->name));
+		else if (service_slot(logger)->want == WANT_UP)
+			service_event(logger, EVENT_START);
+	} else if (service_slot(logger)->flags & SLOT_REMOVED) {
+		service_want(logger, WANT_UP, false);
+	}
+}
+
+/*
+ * Ends a logger by the end of what it reads, if nothing is to come any more; false: it
+ * is to be told like any other service.
+ */
+bool
+logger_stop(struct service *logger)
+{
+	struct service *service;
+	const struct state_slot *slot;
+
+	if (!logger_is_one(logger))
+		return false;
+	if ((service = producer_of(logger)) != NULL) {
+		slot = service_slot(service);
+		if (slot->state != SERVICE_DOWN && slot->state != SERVICE_FAILED)
+			return false;
+		logger_release(service);
+	}
+	service_slot(logger)->flags |= SLOT_TOLD;
+	return true;
+}
+
+/* A service is removed: its logger goes after it, and with that the pipe. */
+void
+logger_forget(struct service *service)
+{
+	struct service *logger = logger_of(service);
+	char name[STATE_NAME_MAX + 1];
+
+	logger_release(service);
+	if (logger != NULL) {
+		service_want(logger, WANT_DOWN, true);
+	} else if (logger_is_one(service) && producer_of(service) == NULL &&
+	    pipes() != -1) {
+		strcpy(name, service_slot(service)->name);
+		*strchr(name, '/') = '\0';
+		unlinkat(pipes(), name, 0);
+	}
+}
