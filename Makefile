@@ -139,7 +139,7 @@ $(BUILD)/%.o: %.c Makefile
 # --- unit tests: the file under test, and what it cannot do without ------------
 UNIT_TESTS = $(addprefix $(BUILD)/tests/unit/, test_dump test_environment \
 	test_explain test_fsm test_log test_rpc test_sandbox test_table \
-	test_translate)
+	test_translate test_view)
 
 FAKE_LOG = $(BUILD)/tests/unit/fake_log.o $(PROTO_OBJECTS)
 $(BUILD)/tests/unit/test_dump: $(addprefix $(BUILD)/supervisor/, dump.o \
@@ -155,6 +155,8 @@ $(BUILD)/tests/unit/test_sandbox: $(BUILD)/supervisor/gate/sandbox.o
 $(BUILD)/tests/unit/test_rpc: $(BUILD)/proto/rpc.o $(MSGPACK)
 $(BUILD)/tests/unit/test_translate: $(BUILD)/supervisor/gate/translate.o \
 	$(BUILD)/proto/rpc.o $(PROTO_OBJECTS) $(MSGPACK)
+$(BUILD)/tests/unit/test_view: $(addprefix $(BUILD)/supervisor/gate/, view.o \
+	translate.o) $(BUILD)/proto/rpc.o $(PROTO_OBJECTS) $(MSGPACK)
 
 $(UNIT_TESTS): %: %.o
 	$(CC) $(CFLAGS) $(SANITIZER) -pie -o $@ $^ -lcmocka -ljson-c

@@ -77,6 +77,7 @@ const char *text_of(const msgpack_object *);
 int64_t	number_of(const msgpack_object *map, const char *key, int64_t fallback);
 bool	is_true(const msgpack_object *map, const char *key);
 bool	is_state(const msgpack_object *service, const char *state);
+void	print_exit(const msgpack_object *end);
 void	print_status(const msgpack_object *result);
 unsigned distance(const char *, const char *);
 

@@ -99,28 +99,37 @@ colour(const msgpack_object *service)
 	return is_state(service, "down") ? "\033[2m" : "\033[33m";
 }
 
-/* "exit 3", "signal 9 (KILL)", "-"; what it will do next; what is wrong. */
+/* How run has ended: "exit 3", "signal 9 (KILL)", "-". */
+void
+print_exit(const msgpack_object *end)
+{
+	int64_t signal = number_of(end, "signal", 0);
+	int64_t code = number_of(end, "code", -1);
+
+	if (signal > 0 && signal < SIGNAL_NAMES && signal_names[signal] != NULL)
+		printf("signal %d (%s)", (int)signal, signal_names[signal]);
+	else if (signal > 0)
+		printf("signal %d", (int)signal);
+	else if (code >= 0)
+		printf("exit %d", (int)code);
+	else
+		printf("-");
+}
+
+/* What is wrong, or its last end; what it will do next; what it says of itself. */
 static void
 print_end(const msgpack_object *service)
 {
-	const msgpack_object *end = rpc_find(service, "exit");
-	const msgpack_object *error = rpc_find(service, "error");
-	int64_t number, next_ms = number_of(service, "next_start_ms", -1);
+	const char *error = text_of(rpc_find(service, "error"));
+	const char *says = text_of(rpc_find(service, "says"));
+	int64_t next_ms = number_of(service, "next_start_ms", -1);
 
-	if ((number = number_of(end, "signal", 0)) > 0)
-		printf("signal %d%s%s%s", (int)number,
-		    number < SIGNAL_NAMES && signal_names[number] != NULL ?
-		    " (" : "",
-		    number < SIGNAL_NAMES && signal_names[number] != NULL ?
-		    signal_names[number] : "",
-		    number < SIGNAL_NAMES && signal_names[number] != NULL ?
-		    ")" : "");
-	else if (error != NULL && error->type == MSGPACK_OBJECT_STR)
-		printf("%s", text_of(error));
-	else if ((number = number_of(end, "code", -1)) >= 0)
-		printf("exit %d", (int)number);
+	if (*error != '\0')
+		printf("%s", error);
 	else
-		printf("-");
+		print_exit(rpc_find(service, "exit"));
+	if (*says != '\0')
+		printf(", says: %s", says);
 	if (next_ms >= 0)
 		printf(", next start in %d.%d s", (int)(next_ms / 1000),
 		    (int)(next_ms % 1000 / 100));

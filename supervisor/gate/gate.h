@@ -57,8 +57,11 @@ void	reply_send_last(int fd);
 
 /* view.c */
 void	view_open(void);
-bool	view_slot(unsigned, struct state_slot *);
+bool	view_slot(unsigned, struct state_slot *,
+	    char reason[STATE_REASON_MAX + 1]);
 unsigned view_slots(void);
+bool	view_means(const char *name, const char *service);
+int	view_compare(const char *, const char *);
 unsigned view_choose(const struct call *, uint8_t chosen[STATE_SLOTS],
 	    uint8_t unknown[RPC_NAMES_MAX]);
 void	view_status(struct client *, const struct call *);
@@ -79,6 +82,7 @@ struct target {
 	uint8_t		error;		/* enum rpc_error */
 	int32_t		detail;		/* of RPC_FAILED, RPC_TIMEOUT; a pid */
 	uint32_t	ends;		/* of run, before it was asked for */
+	char		*reason;	/* of RPC_FAILED, or NULL */
 };
 
 struct operation {
@@ -113,6 +117,8 @@ void	operation_tell(enum gate_request_type, int32_t number, uint32_t uid);
 
 /* outcome.c */
 void	outcome_settle(struct client *, struct target *, enum rpc_error,
+	    int32_t detail);
+void	outcome_refused(struct client *, struct target *, enum rpc_error,
 	    int32_t detail);
 void	outcome_look(struct client *, struct target *);
 void	outcome_answer(struct client *);

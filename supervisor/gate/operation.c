@@ -32,7 +32,7 @@ const struct operation_kind operation_kinds[RPC_METHODS] = {
 	[RPC_STOP] = { GATE_STOP, true },
 	[RPC_RESTART] = { GATE_RESTART, true },
 	[RPC_ONCE] = { GATE_ONCE, true },
-	[RPC_RELOAD] = { GATE_SIGNAL, true },
+	[RPC_RELOAD] = { GATE_RELOAD, true },
 	[RPC_SIGNAL] = { GATE_SIGNAL, true },
 	[RPC_RESCAN] = { GATE_RESCAN, false },
 	[RPC_ENABLE_INSECURE_KEY] = { GATE_KEY, false },
@@ -42,7 +42,12 @@ const struct operation_kind operation_kinds[RPC_METHODS] = {
 void
 operation_free(struct client *client)
 {
-	free(client->operation);
+	struct operation *operation = client->operation;
+	unsigned i;
+
+	for (i = 0; operation != NULL && i < operation->count; i++)
+		free(operation->targets[i].reason);
+	free(operation);
 	client->operation = NULL;
 	client->busy = false;
 }
@@ -82,7 +87,7 @@ operation_look(void)
 static int
 by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct target *)a)->name,
+	return view_compare(((const struct target *)a)->name,
 	    ((const struct target *)b)->name);
 }
 
@@ -108,7 +113,7 @@ gather(const struct call *call)
 	}
 	booting = view_header()->phase < PHASE_RUNNING;
 	for (i = 0; i < STATE_SLOTS && operation->count < count; i++)
-		if (chosen[i] && view_slot(i, &slot)) {
+		if (chosen[i] && view_slot(i, &slot, NULL)) {
 			target = &operation->targets[operation->count++];
 			target->slot = i;
 			strcpy(target->name, slot.name);
@@ -162,7 +167,7 @@ operation_start(struct client *client, const struct call *call)
 	operation->msgid = call->msgid;
 	operation->wait = call->wait;
 	operation->number = call->method == RPC_SHUTDOWN ? call->exit_code :
-	    call->method == RPC_RELOAD ? 1 : call->signal;
+	    call->signal;
 	operation->timeout_ms = timeout_ms;
 	if (call->method == RPC_SHUTDOWN || call->method == RPC_RESCAN)
 		timeout_ms = SINGLE_TIMEOUT_MS;
@@ -188,7 +193,8 @@ operation_give_up(struct client *client)
 		if (target->stage != STAGE_SETTLED)
 			outcome_settle(client, target, RPC_TIMEOUT,
 			    target->name[0] != '\0' &&
-			    view_slot(target->slot, &slot) ? slot.state : 0);
+			    view_slot(target->slot, &slot, NULL) ?
+			    slot.state : 0);
 	}
 	/* The answer to what is on its way is nobody's now. */
 	if (client->fd != -1 && asking == client)
@@ -318,7 +324,9 @@ receive(struct client *client, const struct gate_reply *reply)
 	if (operation->late && operation->next == operation->count)
 		client->deadline_ms = now_ms();
 	if (reply->answer != GATE_ACCEPTED) {
-		outcome_settle(client, target, error_of(reply->answer), reply->first);
+		target->slot = reply->slot;
+		outcome_refused(client, target, error_of(reply->answer),
+		    reply->first);
 	} else if (!is_waited_for(operation)) {
 		outcome_settle(client, target, RPC_OK, 0);
 	} else {

@@ -48,6 +48,8 @@ explain(const struct target *target)
 	case RPC_FAILED:
 		if (target->name[0] == '\0')
 			return explain_key(target->detail);
+		if (target->reason != NULL)
+			return target->reason;
 		if (target->detail == EDEADLK)
 			return "it waits for a service that it depends on and "
 			    "that is not started (the container's output says "
@@ -143,12 +145,40 @@ look_at_key(struct client *client, struct target *target)
 	    key->status | BY_STATUS);
 }
 
+/* It has not come about; the table says why. */
+static void
+settle_failed(struct client *client, struct target *target,
+    const struct state_slot *slot, const char *reason)
+{
+	if (*reason != '\0' && !(slot->flags & SLOT_SAYS))
+		target->reason = strdup(reason);
+	outcome_settle(client, target, RPC_FAILED, slot->error != 0 ?
+	    slot->error : slot->exit_status | BY_STATUS);
+}
+
+/* The supervisor says no; where the service has failed, the table says why. */
+void
+outcome_refused(struct client *client, struct target *target,
+    enum rpc_error error, int32_t detail)
+{
+	char reason[STATE_REASON_MAX + 1];
+	struct state_slot slot;
+
+	if (error == RPC_FAILED && target->name[0] != '\0' &&
+	    view_slot(target->slot, &slot, reason) &&
+	    strcmp(slot.name, target->name) == 0 &&
+	    slot.state == SERVICE_FAILED)
+		settle_failed(client, target, &slot, reason);
+	else
+		outcome_settle(client, target, error, detail);
+}
+
 /* Has it come up, or can it be said that it will not? */
 static void
 look_for_start(struct client *client, struct target *target,
-    const struct state_slot *slot)
+    const struct state_slot *slot, const char *reason)
 {
-	bool once = client->operation->method == RPC_ONCE;
+	enum rpc_method method = client->operation->method;
 
 	switch ((enum service_state)slot->state) {
 	case SERVICE_UP:
@@ -156,21 +186,23 @@ look_for_start(struct client *client, struct target *target,
 		return;
 	case SERVICE_BACKOFF:
 	case SERVICE_FAILED:
-		outcome_settle(client, target, RPC_FAILED, slot->error != 0 ?
-		    slot->error : slot->exit_status | BY_STATUS);
+		settle_failed(client, target, slot, reason);
 		return;
 	case SERVICE_DOWN:
 		/* It waits for one that it depends on. */
 		if (slot->want != WANT_DOWN)
 			return;
-		/* Only once goes down by itself; else it was wanted so. */
-		if (!once || slot->ends == target->ends)
+		/*
+		 * Was it wanted so?  By itself only once goes down, and else what
+		 * has ended well.
+		 */
+		if (slot->ends == target->ends || method == RPC_RESTART ||
+		    (method == RPC_START && slot->exit_status != 0))
 			outcome_settle(client, target, RPC_SUPERSEDED, 0);
 		else if (slot->exit_status == 0)
 			outcome_settle(client, target, RPC_OK, 0);
 		else
-			outcome_settle(client, target, RPC_FAILED, slot->error != 0 ?
-			    slot->error : slot->exit_status | BY_STATUS);
+			settle_failed(client, target, slot, reason);
 		return;
 	case SERVICE_STARTING:
 	case SERVICE_STOPPING:
@@ -185,17 +217,19 @@ void
 outcome_look(struct client *client, struct target *target)
 {
 	struct operation *operation = client->operation;
+	char reason[STATE_REASON_MAX + 1];
 	struct state_slot slot;
 
 	if (operation->method == RPC_ENABLE_INSECURE_KEY) {
 		look_at_key(client, target);
-	} else if (!view_slot(target->slot, &slot) ||
+	} else if (!view_slot(target->slot, &slot, reason) ||
 	    strcmp(slot.name, target->name) != 0) {
 		outcome_settle(client, target, operation->method == RPC_STOP ? RPC_OK :
 		    RPC_UNKNOWN_SERVICE, 0);
 	} else if (operation->method != RPC_STOP) {
-		look_for_start(client, target, &slot);
-	} else if (slot.state == SERVICE_DOWN) {
+		look_for_start(client, target, &slot, reason);
+	} else if (slot.state == SERVICE_DOWN ||
+	    slot.state == SERVICE_FAILED) {
 		outcome_settle(client, target, RPC_OK, 0);
 	} else if (slot.want != WANT_DOWN) {
 		outcome_settle(client, target, RPC_SUPERSEDED, 0);

@@ -1,5 +1,4 @@
 /* Clients that want to be told of every change. */
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,15 +19,22 @@ is_wanted(const struct subscription *subscription, const char *service)
 	uint32_t i;
 
 	for (i = 0; i < subscription->names; i++)
-		if (strcmp(subscription->name[i], service) == 0 ||
-		    fnmatch(subscription->name[i], service, 0) == 0)
+		if (view_means(subscription->name[i], service))
 			return true;
 	return !subscription->has_names;
 }
 
+static uint32_t
+hash_text(uint32_t hash, const char *text)
+{
+	for (; *text != '\0'; text++)
+		hash = (hash ^ (unsigned char)*text) * 16777619u;
+	return hash;
+}
+
 /* FNV-1a of what a client is told, less what only time changes; never 0. */
 static uint32_t
-digest(const struct state_slot *slot)
+digest(const struct state_slot *slot, const char *reason)
 {
 	const struct {
 		uint32_t	condition, restarts, ends;
@@ -44,9 +50,7 @@ digest(const struct state_slot *slot)
 
 	for (i = 0; i < sizeof(said); i++)
 		hash = (hash ^ p[i]) * 16777619u;
-	for (i = 0; slot->name[i] != '\0'; i++)
-		hash = (hash ^ (unsigned char)slot->name[i]) * 16777619u;
-	return hash | 1;
+	return hash_text(hash_text(hash, slot->name), reason) | 1;
 }
 
 /* Packs what is new of services from slot *i on, up to a limit. */
@@ -54,15 +58,16 @@ static void
 pack_changes(struct subscription *subscription, unsigned *i)
 {
 	msgpack_packer *packer = reply_begin();
+	char reason[STATE_REASON_MAX + 1];
 	struct state_slot slot;
 	int64_t now = now_ms();
 	uint32_t hash;
 
 	for (; *i < view_slots() && reply_length() < NOTIFICATIONS_MAX; ++*i) {
-		if (!view_slot(*i, &slot) ||
+		if (!view_slot(*i, &slot, reason) ||
 		    !is_wanted(subscription, slot.name))
 			continue;
-		hash = digest(&slot);
+		hash = digest(&slot, reason);
 		if (hash == subscription->digests[*i])
 			continue;
 		subscription->digests[*i] = hash;
@@ -70,7 +75,7 @@ pack_changes(struct subscription *subscription, unsigned *i)
 		msgpack_pack_int(packer, RPC_NOTIFICATION);
 		translate_text(packer, "service");
 		msgpack_pack_array(packer, 1);
-		translate_service(packer, &slot, now);
+		translate_service(packer, &slot, reason, now);
 	}
 }
 

@@ -279,15 +279,45 @@ not_negative(int64_t value)
 	return value < 0 ? 0 : value;
 }
 
-/* A service as PROTOCOL.md has it. */
+/* Why it is not what it was to be; and what it says of itself. */
+static void
+pack_reason(msgpack_packer *packer, const struct state_slot *slot,
+    const char *reason)
+{
+	bool any = *reason != '\0', says = any && slot->flags & SLOT_SAYS;
+
+	translate_text(packer, "error");
+	if (any && !says)
+		translate_name(packer, reason);
+	else if (slot->error != 0)
+		translate_text(packer, translate_start_error(slot->name,
+		    slot->error));
+	else
+		msgpack_pack_nil(packer);
+	translate_text(packer, "says");
+	if (says)
+		translate_name(packer, reason);
+	else
+		msgpack_pack_nil(packer);
+}
+
+/* Is a time set at which it is going to be started? */
+static bool
+is_due(const struct state_slot *slot, int32_t pid)
+{
+	return slot->state == SERVICE_BACKOFF || (slot->state == SERVICE_UP &&
+	    pid == 0 && slot->deadline_ms != 0);
+}
+
+/* A service as PROTOCOL.md has it; reason is that of its slot, or "". */
 void
 translate_service(msgpack_packer *packer, const struct state_slot *slot,
-    int64_t now_ms)
+    const char *reason, int64_t now_ms)
 {
 	int32_t pid = atomic_load_explicit(&slot->pid, memory_order_relaxed);
 	bool runs = pid > 0 && slot->state != SERVICE_FINISHING;
 
-	msgpack_pack_map(packer, 13);
+	msgpack_pack_map(packer, 14);
 	translate_text(packer, "name");
 	translate_name(packer, slot->name);
 	translate_text(packer, "state");
@@ -306,19 +336,14 @@ translate_service(msgpack_packer *packer, const struct state_slot *slot,
 	pack_number(packer, "uptime_ms",
 	    runs ? not_negative(now_ms - slot->started_ms) : 0);
 	translate_text(packer, "next_start_ms");
-	if (slot->state == SERVICE_BACKOFF)
+	if (is_due(slot, pid))
 		msgpack_pack_int64(packer,
 		    not_negative(slot->deadline_ms - now_ms));
 	else
 		msgpack_pack_nil(packer);
 	pack_number(packer, "restarts", slot->restarts);
 	pack_exit(packer, slot);
-	translate_text(packer, "error");
-	if (slot->error != 0)
-		translate_text(packer, translate_start_error(slot->name,
-		    slot->error));
-	else
-		msgpack_pack_nil(packer);
+	pack_reason(packer, slot, reason);
 }
 
 /* The beginning of a response; the result is to follow. */
@@ -338,7 +363,7 @@ pack_error(msgpack_packer *packer, enum rpc_error error, const char *message)
 	translate_text(packer, "code");
 	translate_text(packer, rpc_errors[error]);
 	translate_text(packer, "message");
-	translate_text(packer, message);
+	translate_name(packer, message);
 }
 
 /* A whole response. */

@@ -39,7 +39,7 @@ enum translate_result translate_request(const msgpack_object *, struct call *,
 void	translate_name(msgpack_packer *, const char *);
 void	translate_text(msgpack_packer *, const char *);
 void	translate_service(msgpack_packer *, const struct state_slot *,
-	    int64_t now_ms);
+	    const char *reason, int64_t now_ms);
 void	translate_result(msgpack_packer *, uint32_t msgid);
 void	translate_error(msgpack_packer *, uint32_t msgid, enum rpc_error,
 	    const char *message);

@@ -44,20 +44,35 @@ view_slots(void)
 	return used <= STATE_SLOTS ? used : STATE_SLOTS;
 }
 
-/* Copies slot i as it was at one moment; false: there is no service in it. */
+/* The reason that a slot has, or "". */
+static void
+copy_reason(const struct state_slot *slot, char reason[STATE_REASON_MAX + 1])
+{
+	if (slot->reason != 0)
+		memcpy(reason, table->reasons[slot->reason - 1],
+		    STATE_REASON_MAX);
+	reason[slot->reason != 0 ? STATE_REASON_MAX : 0] = '\0';
+}
+
+/*
+ * Copies slot i as it was at one moment and, unless that is NULL, its reason, which
+ * may be "".  False: there is no service in it.
+ */
 bool
-view_slot(unsigned i, struct state_slot *copy)
+view_slot(unsigned i, struct state_slot *copy, char reason[STATE_REASON_MAX + 1])
 {
 	const struct state_slot *slot = &table->slots[i];
 	uint32_t before, after;
 	unsigned tries;
 
-	if (*(const volatile char *)slot->name == '\0')
+	if (i >= STATE_SLOTS || *(const volatile char *)slot->name == '\0')
 		return false;
 	for (tries = 0; tries < READ_TRIES; tries++) {
 		before = atomic_load_explicit(&slot->sequence,
 		    memory_order_acquire);
 		memcpy(copy, slot, sizeof(*copy));
+		if (reason != NULL)
+			copy_reason(copy, reason);
 		atomic_thread_fence(memory_order_acquire);
 		after = atomic_load_explicit(&slot->sequence,
 		    memory_order_relaxed);
@@ -77,12 +92,15 @@ is_pattern(const char *name)
 	return strpbrk(name, "*?[") != NULL;
 }
 
-/* Does name, which is one or a pattern, mean the service called this? */
-static bool
-means(const char *name, const char *service, bool pattern)
+/*
+ * Does a name, which may be a pattern, mean the service called this?  A pattern that
+ * has no slash means no logger, which is called web/log.
+ */
+bool
+view_means(const char *name, const char *service)
 {
 	return strcmp(name, service) == 0 ||
-	    (pattern && fnmatch(name, service, 0) == 0);
+	    fnmatch(name, service, FNM_PATHNAME) == 0;
 }
 
 /*
@@ -105,24 +123,38 @@ view_choose(const struct call *call, uint8_t chosen[STATE_SLOTS],
 		for (pass = 0; pass <= is_pattern(call->name[n]) && unknown[n];
 		    pass++)
 			for (i = 0; i < slots; i++)
-				if (view_slot(i, &slot) && means(call->name[n],
-				    slot.name, pass == 1))
+				if (view_slot(i, &slot, NULL) && (pass == 0 ?
+				    strcmp(call->name[n], slot.name) == 0 :
+				    view_means(call->name[n], slot.name)))
 					chosen[i] = 1, unknown[n] = 0;
 	}
 	for (i = 0; i < STATE_SLOTS; i++) {
-		chosen[i] = chosen[i] && i < slots && view_slot(i, &slot);
+		chosen[i] = chosen[i] && i < slots &&
+		    view_slot(i, &slot, NULL);
 		count += chosen[i];
 	}
 	return count;
 }
 
 static struct state_slot slots[STATE_SLOTS];	/* of a reply */
+static const char *reasons[STATE_SLOTS];	/* theirs */
 static uint16_t order[STATE_SLOTS];		/* of their names */
+
+/* A logger comes after its service, before all others. */
+int
+view_compare(const char *a, const char *b)
+{
+	while (*a == *b && *a != '\0')
+		a++, b++;
+	if (*a == '/' || *b == '/')
+		return *a == '\0' || (*a == '/' && *b != '\0') ? -1 : 1;
+	return (unsigned char)*a - (unsigned char)*b;
+}
 
 static int
 by_name(const void *a, const void *b)
 {
-	return strcmp(slots[*(const uint16_t *)a].name,
+	return view_compare(slots[*(const uint16_t *)a].name,
 	    slots[*(const uint16_t *)b].name);
 }
 
@@ -142,6 +174,27 @@ sort(unsigned count)
 		order[i] = (uint16_t)i;
 	qsort(order, count, sizeof(order[0]), by_name);
 	last = count;
+}
+
+/*
+ * Copies the slots that are chosen; returns how many.  There can be as many reasons
+ * as in the table, or some more while they change: these are not told then.
+ */
+static unsigned
+collect(const uint8_t chosen[STATE_SLOTS])
+{
+	static char texts[STATE_REASONS + 1][STATE_REASON_MAX + 1];
+	unsigned i, count = 0, told = 0;
+
+	for (i = 0; i < STATE_SLOTS; i++) {
+		if (!chosen[i] || !view_slot(i, &slots[count], texts[told]))
+			continue;
+		reasons[count] = "";
+		if (texts[told][0] != '\0' && told < STATE_REASONS)
+			reasons[count] = texts[told++];
+		count++;
+	}
+	return count;
 }
 
 /* The path of the script that runs, or NULL; until the next call. */
@@ -180,14 +233,12 @@ view_status(struct client *client, const struct call *call)
 {
 	static uint8_t chosen[STATE_SLOTS], unknown[RPC_NAMES_MAX];
 	const char *script = script_now();
-	unsigned i, count = 0, unknowns = 0;
+	unsigned i, count, unknowns = 0;
 	msgpack_packer *packer;
 	int64_t now = now_ms();
 
 	view_choose(call, chosen, unknown);
-	for (i = 0; i < STATE_SLOTS; i++)
-		if (chosen[i] && view_slot(i, &slots[count]))
-			count++;
+	count = collect(chosen);
 	sort(count);
 	for (i = 0; call->has_names && i < call->names; i++)
 		unknowns += unknown[i];
@@ -209,7 +260,8 @@ view_status(struct client *client, const struct call *call)
 	translate_text(packer, "services");
 	msgpack_pack_array(packer, count);
 	for (i = 0; i < count; i++)
-		translate_service(packer, &slots[order[i]], now);
+		translate_service(packer, &slots[order[i]], reasons[order[i]],
+		    now);
 	translate_text(packer, "unknown");
 	msgpack_pack_array(packer, unknowns);
 	for (i = 0; call->has_names && i < call->names; i++)

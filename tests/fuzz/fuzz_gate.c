@@ -16,6 +16,7 @@
 #define TIMER	0x10
 #define SIGNAL_RESULT(control) ((control) >> 5 & 3)
 #define STUCK	0x80
+#define RELOAD_SIGNAL	12
 
 struct options options;
 struct state_table *table;
@@ -158,6 +159,15 @@ service_signal(struct service *service, int signo)
 	return results[SIGNAL_RESULT(control)];
 }
 
+const struct settings *
+setting_of(const struct service *service)
+{
+	static const struct settings settings = { .reload_signal = RELOAD_SIGNAL };
+
+	expect(strcmp(service_slot(service)->name, asked->name) == 0);
+	return &settings;
+}
+
 struct scan_result
 scan_services(void)
 {
@@ -251,7 +261,14 @@ fire(void)
 static bool
 is_named(uint32_t type)
 {
-	return type >= GATE_START && type <= GATE_SIGNAL;
+	return (type >= GATE_START && type <= GATE_SIGNAL) ||
+	    type == GATE_RELOAD;
+}
+
+static bool
+is_signal(uint32_t type)
+{
+	return type == GATE_SIGNAL || type == GATE_RELOAD;
 }
 
 /* PROTOCOL.md and gate.h, once more. */
@@ -261,11 +278,13 @@ is_honest(const struct gate_request *request)
 	size_t length = strnlen(request->name, sizeof(request->name));
 
 	if (length == sizeof(request->name) || request->type < GATE_START ||
-	    request->type > GATE_DELIVERED ||
+	    request->type > GATE_RELOAD ||
 	    is_named(request->type) != (length > 0))
 		return false;
 	if (request->type == GATE_SIGNAL)
 		return request->number >= 1 && request->number <= 64;
+	if (request->type == GATE_STOP)
+		return request->number == 0 || request->number == 1;
 	if (request->type == GATE_SHUTDOWN)
 		return request->number >= -1 && request->number <= 255 &&
 		    request->timeout_ms >= -1;
@@ -292,7 +311,7 @@ answer_expected(const struct gate_request *request)
 		return GATE_BOOTING;
 	if (service == NULL || service == &services[REMOVED])
 		return GATE_UNKNOWN;
-	if (request->type == GATE_SIGNAL)
+	if (is_signal(request->type))
 		return of_signal[SIGNAL_RESULT(control)];
 	if (request->type != GATE_STOP && (phase == PHASE_STOP_SCRIPT ||
 	    phase >= PHASE_STOP_SERVICES))
@@ -304,9 +323,9 @@ answer_expected(const struct gate_request *request)
 static void
 check_named(const struct gate_request *request, const struct gate_reply *reply)
 {
-	bool starts = request->type != GATE_SIGNAL && request->type != GATE_STOP;
+	bool starts = !is_signal(request->type) && request->type != GATE_STOP;
 	bool done = reply->answer == GATE_ACCEPTED ||
-	    request->type == GATE_SIGNAL ||
+	    is_signal(request->type) ||
 	    (starts && reply->answer == GATE_FAILED);
 
 	if (reply->answer == GATE_BOOTING || reply->answer == GATE_UNKNOWN)
@@ -337,6 +356,9 @@ check_named(const struct gate_request *request, const struct gate_reply *reply)
 		break;
 	case GATE_SIGNAL:
 		expect(seen.signalled == 1 && seen.number == request->number);
+		break;
+	case GATE_RELOAD:
+		expect(seen.signalled == 1 && seen.number == RELOAD_SIGNAL);
 		break;
 	}
 }

@@ -14,7 +14,8 @@ from msgpack import packb
 METHODS = ("version", "status", "start", "stop", "restart", "once", "reload",
            "signal", "rescan", "enable_insecure_key", "shutdown", "subscribe")
 PARAMETERS = ("names", "wait", "timeout_ms", "signal", "exit_code")
-STATES = ("down", "starting", "up", "backoff", "stopping", "finishing")
+STATES = ("down", "starting", "up", "backoff", "stopping", "finishing",
+          "failed")
 WANTS = ("up", "down", "once")
 CODES = ("bad_request", "denied", "busy", "unavailable", "unknown_service",
          "booting", "shutting_down", "failed", "superseded", "not_up",
@@ -23,7 +24,7 @@ KEYS = ("services", "unknown", "phase", "script", "supervisor_pid",
         "supervisor_restarts", "name", "state", "want", "pid", "ready",
         "paused", "sent", "since_ms", "uptime_ms", "next_start_ms", "restarts",
         "exit", "signal", "code", "error", "message", "ok", "added", "removed",
-        "changed", "version", "protocol")
+        "changed", "version", "protocol", "says")
 NUMBERS = (0, 1, 64, 65, 255, 256, -1, -2**31, 2**31 - 1, 2**31, 2**32 - 1,
            2**32, 2**63 - 1, 2**63, 2**64 - 1, -2**63, 3600000, 3600001)
 NAMES = ("a", "web*", "x" * 103, "x" * 104, "", "a\0b", b"\xff\xfe", "\x9b2J",
@@ -98,6 +99,7 @@ def gate(control, kind, name=b"", number=0, timeout_ms=0, uid=0):
 def gates():
     start, signal, rescan, key, shutdown, refused, sandbox, delivered = (
         1, 5, 6, 7, 8, 9, 10, 11)
+    stop, reload = 2, 12
     # Bits 0 to 3 of the first byte are the phase less 1, see fuzz_gate.c.
     for phase in range(11):
         yield b"".join(gate(phase, kind, b"a", 15) for kind in range(1, 6))
@@ -106,7 +108,9 @@ def gates():
                  b"0123456789" * 10 + b"012", b"0123456789" * 10 + b"0123",
                  b"", b"a\0b"):
         yield b"".join(gate(4, kind, name, 15) for kind in range(13))
+    yield gate(4, reload, b"a") + gate(4, reload)
     for number in (0, 1, 64, 65, -1, -2, 255, 256, 2**31 - 1, -2**31):
+        yield gate(4, stop, b"a", number)
         yield gate(4, signal, b"a", number)
         yield gate(4, shutdown, b"", number, -1) + gate(4, delivered)
         yield gate(4, shutdown, b"", -1, number) + gate(0x14, rescan)
@@ -126,7 +130,7 @@ def service(name="web", state="up", **other):
     return {"name": name, "state": state, "want": "up", "pid": 123,
             "ready": True, "paused": False, "sent": 0, "since_ms": 90061000,
             "uptime_ms": 61000, "next_start_ms": None, "restarts": 0,
-            "exit": None, "error": None, **other}
+            "exit": None, "error": None, "says": None, **other}
 
 
 def status(*services, unknown=(), **other):

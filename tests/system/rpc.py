@@ -38,13 +38,15 @@ PHASES = ("environment", "insecure key", "startup scripts", "rc.local",
           "stopping the main command", "pre-shutdown scripts",
           "stopping services", "post-shutdown scripts", "done",
           "stopping early services")
-STATES = ("down", "starting", "up", "backoff", "stopping", "finishing")
+STATES = ("down", "starting", "up", "backoff", "stopping", "finishing",
+          "failed")
 NIL = type(None)
 SERVICE = {"name": (str, bytes), "state": (str,), "want": (str,),
            "pid": (int, NIL), "ready": (bool,), "paused": (bool,),
            "sent": (int,), "since_ms": (int,), "uptime_ms": (int,),
            "next_start_ms": (int, NIL), "restarts": (int,),
-           "exit": (dict, NIL), "error": (str, NIL)}
+           "exit": (dict, NIL), "error": (str, bytes, NIL),
+           "says": (str, bytes, NIL)}
 STATUS = {"phase": (str,), "script": (str, bytes, NIL),
           "supervisor_pid": (int,), "supervisor_restarts": (int,),
           "services": (list,), "unknown": (list,)}
@@ -85,9 +87,10 @@ def check_service(service):
     expect(state in STATES, "state:", service)
     expect(service["want"] in ("up", "down", "once"), "want:", service)
     expect(service["ready"] == (state == "up"), "ready:", service)
-    expect((service["next_start_ms"] is not None) == (state == "backoff"),
+    expect((service["next_start_ms"] is not None) == (state == "backoff") or
+           (state == "up" and service["pid"] is None),
            "next_start_ms:", service)
-    if state in ("down", "backoff"):
+    if state in ("down", "backoff", "failed"):
         expect(service["pid"] is None and service["uptime_ms"] == 0,
                "runs:", service)
     expect(service["pid"] != 0 and service["error"] != "", "empty:", service)

@@ -620,15 +620,21 @@ assert_nil(const msgpack_object *map, const char *key)
 #define NOW	1000000
 
 static const msgpack_object *
-service(const struct state_slot *slot)
+service_with(const struct state_slot *slot, const char *reason)
 {
 	const msgpack_object *map;
 
 	msgpack_sbuffer_clear(&buffer);
-	translate_service(&packer, slot, NOW);
+	translate_service(&packer, slot, reason, NOW);
 	map = unpack(&rpc_reply_limits);
 	assert_int_equal(map->type, MSGPACK_OBJECT_MAP);
 	return map;
+}
+
+static const msgpack_object *
+service(const struct state_slot *slot)
+{
+	return service_with(slot, "");
 }
 
 static struct state_slot
@@ -651,7 +657,7 @@ a_service_has_these_keys(void **state)
 	static const char *const keys[] = {
 		"name", "state", "want", "pid", "ready", "paused", "sent",
 		"since_ms", "uptime_ms", "next_start_ms", "restarts", "exit",
-		"error",
+		"error", "says",
 	};
 	struct state_slot slot = slot_of(SERVICE_UP, WANT_UP, 123);
 	const msgpack_object *map = service(&slot);
@@ -751,6 +757,29 @@ a_service_that_is_due(void **state)
 	assert_number(service(&slot), "next_start_ms", 0);
 	slot.state = SERVICE_STARTING;
 	assert_nil(service(&slot), "next_start_ms");
+	/* A oneshot that is repeated; what runs has no such time. */
+	slot.state = SERVICE_UP;
+	slot.deadline_ms = NOW + 60000;
+	assert_number(service(&slot), "next_start_ms", 60000);
+	atomic_store(&slot.pid, 123);
+	assert_nil(service(&slot), "next_start_ms");
+	atomic_store(&slot.pid, 0);
+	slot.deadline_ms = 0;
+	assert_nil(service(&slot), "next_start_ms");
+}
+
+/* A oneshot that has ended well. */
+static void
+a_service_that_is_up_without_a_process(void **state)
+{
+	struct state_slot slot = slot_of(SERVICE_UP, WANT_UP, 0);
+	const msgpack_object *map = service(&slot);
+
+	(void)state;
+	assert_text(map, "state", "up");
+	assert_flag(map, "ready", true);
+	assert_nil(map, "pid");
+	assert_number(map, "uptime_ms", 0);
 }
 
 /* The clock was read before the slot was changed. */
@@ -833,6 +862,48 @@ a_start_that_failed_says_why(void **state)
 		assert_true(rpc_bytes(error, &bytes, &length));
 		assert_true(rpc_is_utf8(bytes, length));
 	}
+}
+
+static void
+a_reason_is_the_error(void **state)
+{
+	struct state_slot slot = slot_of(SERVICE_FAILED, WANT_UP, 0);
+	const msgpack_object *map;
+
+	(void)state;
+	map = service_with(&slot, "not ready within 5 ms");
+	assert_text(map, "state", "failed");
+	assert_text(map, "error", "not ready within 5 ms");
+	assert_nil(map, "says");
+	/* It knows more than an errno does. */
+	slot.error = EPERM;
+	assert_text(service_with(&slot, "umask cannot be set"), "error",
+	    "umask cannot be set");
+	assert_true(rpc_find(service(&slot), "error")->type ==
+	    MSGPACK_OBJECT_STR);
+	/* Half of one, of a supervisor that was stopped there. */
+	map = service_with(&slot, "caf\xc3");
+	assert_int_equal(rpc_find(map, "error")->type, MSGPACK_OBJECT_BIN);
+}
+
+static void
+what_a_service_says_is_no_error(void **state)
+{
+	struct state_slot slot = slot_of(SERVICE_UP, WANT_UP, 123);
+	const msgpack_object *map;
+
+	(void)state;
+	slot.flags = SLOT_SAYS;
+	map = service_with(&slot, "3 connections");
+	assert_text(map, "says", "3 connections");
+	assert_nil(map, "error");
+	slot.error = ENOENT;
+	assert_true(rpc_find(service_with(&slot, "x"), "error")->type ==
+	    MSGPACK_OBJECT_STR);
+	slot.error = 0;
+	map = service(&slot);
+	assert_nil(map, "says");
+	assert_nil(map, "error");
 }
 
 static void
@@ -995,10 +1066,13 @@ main(void)
 		test(a_service_that_is_stopped_or_paused),
 		test(a_service_that_finishes_does_not_run),
 		test(a_service_that_is_due),
+		test(a_service_that_is_up_without_a_process),
 		test(no_time_is_negative),
 		test(a_ticket_is_no_pid),
 		test(an_end_is_a_code_or_a_signal),
 		test(a_start_that_failed_says_why),
+		test(a_reason_is_the_error),
+		test(what_a_service_says_is_no_error),
 		test(names_that_are_no_utf8_are_bin),
 		test(every_state_and_want_has_its_word),
 		test(an_error_is_a_code_and_a_message),
