@@ -94,7 +94,8 @@ PROTO_OBJECTS = $(addprefix $(BUILD)/proto/, escape.o names.o settings.o \
 	values.o)
 SMALL_PROTO_OBJECTS = $(addprefix $(BUILD)/small/proto/, escape.o names.o rpc.o)
 GATE_OBJECTS = $(addprefix $(BUILD)/small/supervisor/gate/, client.o gate.o \
-	operation.o outcome.o sandbox.o subscription.o translate.o view.o)
+	operation.o outcome.o sandbox.o subscription.o translate.o view.o \
+	wait.o)
 CLIENT_OBJECTS = $(addprefix $(BUILD)/small/ctl/, client.o initctl.o json.o \
 	print.o report.o sv.o sv_service.o) \
 	$(BUILD)/small/proto/settings.o $(BUILD)/small/proto/values.o

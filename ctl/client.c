@@ -125,7 +125,8 @@ pack_request(msgpack_packer *packer, enum rpc_method method,
 {
 	unsigned i, count = (parameters->names != NULL) + parameters->no_wait +
 	    (parameters->timeout_ms != -1) + (parameters->signal != NULL) +
-	    (parameters->exit_code != -1);
+	    (parameters->exit_code != -1) + (parameters->wait_for != NULL) +
+	    parameters->only;
 	char *end;
 	long number;
 
@@ -160,6 +161,14 @@ pack_request(msgpack_packer *packer, enum rpc_method method,
 	if (parameters->exit_code != -1) {
 		pack_text(packer, "exit_code");
 		msgpack_pack_int(packer, parameters->exit_code);
+	}
+	if (parameters->wait_for != NULL) {
+		pack_text(packer, "for");
+		pack_text(packer, parameters->wait_for);
+	}
+	if (parameters->only) {
+		pack_text(packer, "only");
+		msgpack_pack_true(packer);
 	}
 }
 
@@ -323,7 +332,7 @@ client_call(enum rpc_method method, const struct parameters *parameters,
 	msgpack_packer packer;
 
 	if (method == RPC_START || method == RPC_STOP ||
-	    method == RPC_RESTART || method == RPC_ONCE ||
+	    method == RPC_RESTART || method == RPC_ONCE || method == RPC_WAIT ||
 	    method == RPC_ENABLE_INSECURE_KEY)
 		limit_ms = MORE_MS + (parameters->timeout_ms != -1 ?
 		    parameters->timeout_ms : RPC_TIMEOUT_MS);

@@ -40,6 +40,8 @@ struct parameters {
 	int64_t		timeout_ms;	/* -1: not sent */
 	const char	*signal;	/* or NULL; a number is sent as one */
 	int		exit_code;	/* -1: not sent */
+	const char	*wait_for;	/* or NULL */
+	bool		only;
 };
 #define PARAMETERS_NONE	{ .timeout_ms = -1, .exit_code = -1 }
 

@@ -53,12 +53,15 @@ _initctl() {
 	done
 	case $typed,$command in
 	-*,shutdown) _initctl_add --json --socket --timeout --exit-code ;;
-	-*,start | -*,stop | -*,restart | -*,once)
+	-*,stop) _initctl_add --json --socket --timeout --no-wait --only ;;
+	-*,wait) _initctl_add --json --socket --timeout --ready --down \
+	    --any-exit ;;
+	-*,start | -*,restart | -*,once)
 		_initctl_add --json --socket --timeout --no-wait ;;
 	-*,?*) _initctl_add --json --socket ;;
 	-*,) _initctl_add --json --socket --timeout --no-wait --exit-code \
 	    --version --help ;;
-	*,) _initctl_add status start stop restart once reload signal rescan \
+	*,) _initctl_add status start stop restart once reload signal wait rescan \
 	    enable-insecure-key shutdown version help ;;
 	*,signal)
 		# The first word after it that is no option is the signal.
@@ -73,7 +76,7 @@ _initctl() {
 		done
 		_initctl_add HUP INT QUIT KILL USR1 USR2 ALRM TERM CONT STOP \
 		    WINCH ;;
-	*,status | *,list | *,start | *,stop | *,restart | *,once | *,reload)
+	*,status | *,list | *,start | *,stop | *,restart | *,once | *,reload | *,wait)
 		_initctl_services ;;
 	esac
 }

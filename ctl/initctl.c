@@ -11,40 +11,53 @@
 
 #define TIMEOUT_MAX_S	(RPC_TIMEOUT_MAX_MS / 1000)
 
+/* Options that not every command takes. */
+enum option_bit {
+	TIMEOUT = 1, NO_WAIT = 2, CODE = 4, ONLY = 8, WAIT_FOR = 16,
+};
+
 struct command {
 	const char	*name;
 	enum rpc_method	method;		/* 0: nobody is asked */
+	unsigned	takes;		/* option bits */
 	int		least, most;	/* arguments; -1: any number */
 	const char	*arguments;
 	const char	*help;
 };
 
 static const struct command commands[] = {
-	{ "status", RPC_STATUS, 0, -1, "[NAME...]",
+	{ "status", RPC_STATUS, 0, 0, -1, "[NAME...]",
 	    "show services, and what the container is doing" },
-	{ "start", RPC_START, 1, -1, "NAME...", "start, and keep up" },
-	{ "stop", RPC_STOP, 1, -1, "NAME...", "stop, and keep down" },
-	{ "restart", RPC_RESTART, 1, -1, "NAME...", "stop, if up, and start" },
-	{ "once", RPC_ONCE, 1, -1, "NAME...",
+	{ "start", RPC_START, TIMEOUT | NO_WAIT, 1, -1, "NAME...",
+	    "start, and keep up" },
+	{ "stop", RPC_STOP, TIMEOUT | NO_WAIT | ONLY, 1, -1, "NAME...",
+	    "stop, and keep down" },
+	{ "restart", RPC_RESTART, TIMEOUT | NO_WAIT, 1, -1, "NAME...",
+	    "stop, if up, and start" },
+	{ "once", RPC_ONCE, TIMEOUT | NO_WAIT, 1, -1, "NAME...",
 	    "start, and do not start again when it ends" },
-	{ "reload", RPC_RELOAD, 1, -1, "NAME...",
+	{ "reload", RPC_RELOAD, 0, 1, -1, "NAME...",
 	    "send HUP, or its reload-signal" },
-	{ "signal", RPC_SIGNAL, 2, -1, "SIGNAL NAME...",
+	{ "signal", RPC_SIGNAL, 0, 2, -1, "SIGNAL NAME...",
 	    "send a signal (HUP, USR1, 15 ...)" },
-	{ "rescan", RPC_RESCAN, 0, 0, "",
+	{ "wait", RPC_WAIT, TIMEOUT | WAIT_FOR, 1, -1, "NAME...",
+	    "wait until it is ready, is down, or has ended" },
+	{ "rescan", RPC_RESCAN, 0, 0, 0, "",
 	    "look for new and removed services in " SERVICE_DIRECTORY },
-	{ "enable-insecure-key", RPC_ENABLE_INSECURE_KEY, 0, 0, "",
+	{ "enable-insecure-key", RPC_ENABLE_INSECURE_KEY, 0, 0, 0, "",
 	    "let the insecure SSH key in" },
-	{ "shutdown", RPC_SHUTDOWN, 0, 0, "[--exit-code N]",
+	{ "shutdown", RPC_SHUTDOWN, TIMEOUT | CODE, 0, 0, "[--exit-code N]",
 	    "stop everything, and end the container" },
-	{ "version", RPC_VERSION, 0, 0, "", "show versions" },
-	{ "help", 0, 0, -1, "", "show this" },
-	{ "list", RPC_STATUS, 0, -1, NULL, NULL },
+	{ "version", RPC_VERSION, 0, 0, 0, "", "show versions" },
+	{ "help", 0, 0, 0, -1, "", "show this" },
+	{ "list", RPC_STATUS, 0, 0, -1, NULL, NULL },
 };
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
 
 static struct {
 	bool		json;
+	unsigned	given;		/* option bits */
+	const char	*spelling[WAIT_FOR + 1];	/* of each, as it was given */
 	struct parameters parameters;
 } options = { .parameters = PARAMETERS_NONE };
 
@@ -78,9 +91,12 @@ print_help(void)
 	    "NAME is a service, a pattern ('web*'), or a path "
 	    "(" SERVICE_DIRECTORY "/web).\n"
 	    "start, stop, restart and once return when it is done.\n\n"
-	    "  --timeout SECONDS   how long that may take (60); shutdown: time\n"
-	    "                      from TERM to KILL\n"
+	    "  --timeout SECONDS   how long that, or wait, may take (60);\n"
+	    "                      shutdown: time from TERM to KILL\n"
 	    "  --no-wait           return at once\n"
+	    "  --only              stop: not what depends on it\n"
+	    "  --ready             wait: until it is ready (as if not given)\n"
+	    "  --down, --any-exit  wait: until it is down; until it has ended\n"
 	    "  --json              print the answer as JSON\n"
 	    "  --exit-code N       shutdown: the container's exit code\n"
 	    "  --socket PATH       of the supervisor (" RPC_SOCKET ")\n"
@@ -133,26 +149,66 @@ exit_code(const char *text)
 	return (int)value;
 }
 
+static void
+wait_for(enum rpc_for what, const char *spelling)
+{
+	if (options.parameters.wait_for != NULL &&
+	    options.parameters.wait_for != rpc_fors[what])
+		usage_error("--%s and --%s exclude each other",
+		    options.spelling[WAIT_FOR], spelling);
+	options.parameters.wait_for = rpc_fors[what];
+}
+
+/* Takes over an option that not every command takes. */
+static void
+take_option(int bit, int which, const char *spelling)
+{
+	switch (bit) {
+	case TIMEOUT:
+		options.parameters.timeout_ms = seconds(optarg);
+		break;
+	case NO_WAIT:
+		options.parameters.no_wait = true;
+		break;
+	case CODE:
+		options.parameters.exit_code = exit_code(optarg);
+		break;
+	case ONLY:
+		options.parameters.only = true;
+		break;
+	case WAIT_FOR:
+		wait_for((enum rpc_for)which, spelling);
+		break;
+	}
+	options.given |= (unsigned)bit;
+	options.spelling[bit] = spelling;
+}
+
 /* Options may stand anywhere; what is left are the command and its arguments. */
 static void
 parse_options(int argc, char **argv)
 {
-	enum { JSON = 256, SOCKET, TIMEOUT, NO_WAIT, CODE, VERSION_SHOWN };
+	enum { JSON = 256, SOCKET, WAIT, VERSION_SHOWN };
+	static int which;	/* of several options with the same bit */
 	static const struct option known[] = {
 		{ "json", no_argument, NULL, JSON },
 		{ "socket", required_argument, NULL, SOCKET },
 		{ "timeout", required_argument, NULL, TIMEOUT },
-		{ "wait", no_argument, NULL, 'w' },
+		{ "wait", no_argument, NULL, WAIT },
 		{ "no-wait", no_argument, NULL, NO_WAIT },
 		{ "exit-code", required_argument, NULL, CODE },
+		{ "only", no_argument, NULL, ONLY },
+		{ "ready", no_argument, NULL, WAIT_FOR },
+		{ "down", no_argument, &which, RPC_FOR_DOWN },
+		{ "any-exit", no_argument, &which, RPC_FOR_EXIT },
 		{ "version", no_argument, NULL, VERSION_SHOWN },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int option;
+	int option, i = 0;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "h", known, &i)) != -1) {
 		switch (option) {
 		case JSON:
 			options.json = true;
@@ -160,27 +216,26 @@ parse_options(int argc, char **argv)
 		case SOCKET:
 			client_socket = optarg;
 			break;
-		case TIMEOUT:
-			options.parameters.timeout_ms = seconds(optarg);
-			break;
-		case 'w':
+		case WAIT:
 			options.parameters.no_wait = false;
-			break;
-		case NO_WAIT:
-			options.parameters.no_wait = true;
-			break;
-		case CODE:
-			options.parameters.exit_code = exit_code(optarg);
+			options.given &= ~(unsigned)NO_WAIT;
 			break;
 		case VERSION_SHOWN:
 			puts("initctl " VERSION);
 			exit(written());
 		case 'h':
 			print_help();
-		default:
+		case '?':
 			usage_error("unknown option, or one without its value: "
 			    "%s", escape(argv[optind - 1]));
+		case 0:
+			option = WAIT_FOR;
+			/* FALLTHROUGH */
+		default:
+			take_option(option, which, known[i].name);
 		}
+		which = RPC_FOR_READY;
+	}
 }
 
 static const struct command *
@@ -198,18 +253,12 @@ find_command(const char *name)
 static void
 check_options(const struct command *command)
 {
-	bool waits = command->method == RPC_START ||
-	    command->method == RPC_STOP || command->method == RPC_RESTART ||
-	    command->method == RPC_ONCE;
+	unsigned bit, useless = options.given & ~command->takes;
 
-	if (options.parameters.no_wait && !waits)
-		usage_error("%s has no use for --no-wait", command->name);
-	if (options.parameters.timeout_ms != -1 && !waits &&
-	    command->method != RPC_SHUTDOWN)
-		usage_error("%s has no use for --timeout", command->name);
-	if (options.parameters.exit_code != -1 &&
-	    command->method != RPC_SHUTDOWN)
-		usage_error("%s has no use for --exit-code", command->name);
+	for (bit = 1; bit <= WAIT_FOR; bit <<= 1)
+		if (useless & bit)
+			usage_error("%s has no use for --%s", command->name,
+			    options.spelling[bit]);
 }
 
 /* /etc/service/web/ is web; cut in place. */

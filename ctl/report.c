@@ -120,9 +120,28 @@ with_pid(const char *state, int64_t pid)
 	return text;
 }
 
+/* What was waited for has come. */
+static void
+report_waited(const msgpack_object *service, const struct parameters *parameters)
+{
+	const char *name = text_of(rpc_find(service, "name"));
+	const char *wait_for = parameters->wait_for;
+
+	if (wait_for == NULL || wait_for == rpc_fors[RPC_FOR_READY]) {
+		printf("%s: %s\n", name, with_pid("up",
+		    number_of(service, "pid", 0)));
+	} else if (wait_for == rpc_fors[RPC_FOR_DOWN]) {
+		printf("%s: down\n", name);
+	} else {
+		printf("%s: ", name);
+		print_exit(rpc_find(service, "exit"));
+		putchar('\n');
+	}
+}
+
 static void
 report_outcome(const msgpack_object *service, enum rpc_method method,
-    bool quiet)
+    const struct parameters *parameters, bool quiet)
 {
 	static const char *const done[RPC_METHODS] = {
 		[RPC_START] = "up", [RPC_RESTART] = "up", [RPC_ONCE] = "up",
@@ -132,6 +151,11 @@ report_outcome(const msgpack_object *service, enum rpc_method method,
 	const char *name = text_of(rpc_find(service, "name"));
 	enum exit_code code;
 
+	if (method == RPC_WAIT && is_true(service, "ok")) {
+		if (!quiet)
+			report_waited(service, parameters);
+		return;
+	}
 	if (is_true(service, "ok")) {
 		if (!quiet && done[method] != NULL)
 			printf("%s: %s\n", name, with_pid(done[method],
@@ -205,7 +229,7 @@ report_result(enum rpc_method method, const struct parameters *parameters,
 		    services->type == MSGPACK_OBJECT_ARRAY &&
 		    i < services->via.array.size; i++)
 			report_outcome(&services->via.array.ptr[i], method,
-			    json || parameters->no_wait);
+			    parameters, json || parameters->no_wait);
 	}
 }
 

@@ -18,8 +18,16 @@ const char *const rpc_methods[RPC_METHODS] = {
 	[RPC_ENABLE_INSECURE_KEY] = "enable_insecure_key",
 	[RPC_SHUTDOWN] = "shutdown",
 	[RPC_SUBSCRIBE] = "subscribe",
+	[RPC_WAIT] = "wait",
 };
-_Static_assert(RPC_SUBSCRIBE + 1 == RPC_METHODS, "a method has no name");
+_Static_assert(RPC_WAIT + 1 == RPC_METHODS, "a method has no name");
+
+const char *const rpc_fors[RPC_FORS] = {
+	[RPC_FOR_READY] = "ready",
+	[RPC_FOR_DOWN] = "down",
+	[RPC_FOR_EXIT] = "exit",
+};
+_Static_assert(RPC_FOR_EXIT + 1 == RPC_FORS, "what is waited for has no name");
 
 const char *const rpc_errors[RPC_ERRORS] = {
 	[RPC_OK] = "ok",

@@ -47,9 +47,19 @@ enum rpc_method {
 	RPC_ENABLE_INSECURE_KEY,
 	RPC_SHUTDOWN,
 	RPC_SUBSCRIBE,
+	RPC_WAIT,
 };
-#define RPC_METHODS	13	/* one past the last */
+#define RPC_METHODS	14	/* one past the last */
 extern const char *const rpc_methods[RPC_METHODS];
+
+/* What wait waits for. */
+enum rpc_for {
+	RPC_FOR_READY,
+	RPC_FOR_DOWN,
+	RPC_FOR_EXIT,
+};
+#define RPC_FORS	3	/* one past the last */
+extern const char *const rpc_fors[RPC_FORS];
 
 enum rpc_error {
 	RPC_OK = 0,

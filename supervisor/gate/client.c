@@ -193,7 +193,8 @@ static void
 call_method(struct client *client, const struct call *call)
 {
 	bool reads = call->method == RPC_VERSION ||
-	    call->method == RPC_STATUS || call->method == RPC_SUBSCRIBE;
+	    call->method == RPC_STATUS || call->method == RPC_SUBSCRIBE ||
+	    call->method == RPC_WAIT;
 	msgpack_packer *result;
 
 	if (!reads && !client->may_change) {

@@ -17,6 +17,7 @@
 
 #define IDLE_END_MS	30000	/* without a client, before the gate ends */
 #define ALONE_END_MS	1000	/* without a supervisor, too */
+#define ALONE_LOOK_MS	100	/* ... and without word from the next one */
 #define EVICT_MS	1000	/* of doing nothing, when others wait */
 #define GROUPS_MAX	1024
 
@@ -189,6 +190,9 @@ patience(void)
 			_exit(0);
 		first = end_ms;
 	}
+	if (operation_alone() && operation_waiters() > 0 &&
+	    first > now + ALONE_LOOK_MS)
+		first = now + ALONE_LOOK_MS;
 	if (first == INT64_MAX)
 		return -1;
 	return first <= now ? 0 : (int)(first - now);
@@ -225,6 +229,8 @@ turn(void)
 		operation_receive();
 	if (fds[POLL_EVENT].revents != 0) {
 		(void)!read(GATE_EVENT_FD, &changes, sizeof(changes));
+		operation_look();
+	} else if (operation_alone()) {
 		operation_look();
 	}
 	now = now_ms();

@@ -75,14 +75,18 @@ enum stage {
 	STAGE_SETTLED,
 };
 
+#define NO_SLOT		UINT32_MAX	/* it is no service yet */
+
 struct target {
 	char		name[STATE_NAME_MAX + 1];	/* "": not a service's */
-	uint32_t	slot;
+	uint32_t	slot;		/* or NO_SLOT */
 	uint8_t		stage;
 	uint8_t		error;		/* enum rpc_error */
 	int32_t		detail;		/* of RPC_FAILED, RPC_TIMEOUT; a pid */
 	uint32_t	ends;		/* of run, before it was asked for */
 	char		*reason;	/* of RPC_FAILED, or NULL */
+	bool		ended;		/* and how is the answer: */
+	int32_t		exit_status;
 };
 
 struct operation {
@@ -90,6 +94,7 @@ struct operation {
 	uint32_t	msgid;
 	bool		wait;
 	bool		late;		/* its time was up before all was sent */
+	enum rpc_for	wait_for;	/* of RPC_WAIT */
 	int32_t		number;
 	int32_t		timeout_ms;
 	unsigned	count, next, settled;
@@ -120,8 +125,14 @@ void	outcome_settle(struct client *, struct target *, enum rpc_error,
 	    int32_t detail);
 void	outcome_refused(struct client *, struct target *, enum rpc_error,
 	    int32_t detail);
+void	outcome_fail(struct client *, struct target *,
+	    const struct state_slot *, const char *reason);
 void	outcome_look(struct client *, struct target *);
 void	outcome_answer(struct client *);
+
+/* wait.c */
+void	wait_begin(struct operation *);
+void	wait_look(struct client *, struct target *);
 
 /* subscription.c */
 void	subscription_start(struct client *, const struct call *);

@@ -37,6 +37,7 @@ const struct operation_kind operation_kinds[RPC_METHODS] = {
 	[RPC_RESCAN] = { GATE_RESCAN, false },
 	[RPC_ENABLE_INSECURE_KEY] = { GATE_KEY, false },
 	[RPC_SHUTDOWN] = { GATE_SHUTDOWN, false },
+	[RPC_WAIT] = { 0, true },	/* the supervisor is not */
 };
 
 void
@@ -66,22 +67,27 @@ finish_if_settled(struct client *client)
 	}
 }
 
+static void
+look(struct client *client)
+{
+	struct operation *operation = client->operation;
+	unsigned i;
+
+	for (i = 0; i < operation->count; i++)
+		if (operation->targets[i].stage == STAGE_WAITING)
+			outcome_look(client, &operation->targets[i]);
+	finish_if_settled(client);
+}
+
 /* Something in the table has changed: who has waited for it? */
 void
 operation_look(void)
 {
-	struct operation *operation;
 	struct client *client;
-	unsigned i;
 
-	for (client = clients; client < clients + RPC_CLIENTS_MAX; client++) {
-		if ((operation = client->operation) == NULL)
-			continue;
-		for (i = 0; i < operation->count; i++)
-			if (operation->targets[i].stage == STAGE_WAITING)
-				outcome_look(client, &operation->targets[i]);
-		finish_if_settled(client);
-	}
+	for (client = clients; client < clients + RPC_CLIENTS_MAX; client++)
+		if (client->operation != NULL)
+			look(client);
 }
 
 static int
@@ -123,6 +129,7 @@ gather(const struct call *call)
 		if (unknown[i]) {
 			target = &operation->targets[operation->count++];
 			strcpy(target->name, call->name[i]);
+			target->slot = NO_SLOT;
 			/* It may become one: that is not for us to say. */
 			if (booting && strpbrk(target->name, "*?[") == NULL)
 				continue;
@@ -153,7 +160,7 @@ operation_start(struct client *client, const struct call *call)
 	struct operation *operation;
 	int32_t timeout_ms = call->timeout_ms;
 
-	if (alone) {
+	if (alone && call->method != RPC_WAIT) {
 		client_error(client, call->msgid, RPC_UNAVAILABLE, unavailable);
 		return;
 	}
@@ -166,8 +173,9 @@ operation_start(struct client *client, const struct call *call)
 	operation->method = call->method;
 	operation->msgid = call->msgid;
 	operation->wait = call->wait;
+	operation->wait_for = call->wait_for;
 	operation->number = call->method == RPC_SHUTDOWN ? call->exit_code :
-	    call->signal;
+	    call->method == RPC_STOP ? call->only : call->signal;
 	operation->timeout_ms = timeout_ms;
 	if (call->method == RPC_SHUTDOWN || call->method == RPC_RESCAN)
 		timeout_ms = SINGLE_TIMEOUT_MS;
@@ -176,7 +184,9 @@ operation_start(struct client *client, const struct call *call)
 	client->operation = operation;
 	client->busy = true;
 	client->deadline_ms = now_ms() + timeout_ms;
-	finish_if_settled(client);
+	if (call->method == RPC_WAIT)
+		wait_begin(operation);
+	look(client);
 }
 
 /* Nobody waits for the outcome any more. */
@@ -363,7 +373,7 @@ operation_receive(void)
 
 /*
  * The supervisor that started this gate is gone: another has a socket of its own.
- * Status is still answered, from the table, which is the same.
+ * Status is still answered, from the table, which is the same, and wait is, too.
  */
 void
 operation_end_all(void)
@@ -378,7 +388,8 @@ operation_end_all(void)
 	for (client = clients; client < clients + RPC_CLIENTS_MAX; client++) {
 		if (client->subscription != NULL)
 			client_close(client);
-		if (client->operation == NULL)
+		if (client->operation == NULL ||
+		    client->operation->method == RPC_WAIT)
 			continue;
 		msgid = client->operation->msgid;
 		operation_free(client);

@@ -20,7 +20,7 @@ explain_key(int32_t detail)
 
 /* Why it did not come about; until the next call. */
 static const char *
-explain(const struct target *target)
+explain(enum rpc_method method, const struct target *target)
 {
 	static char text[160];
 	int signal = target->detail & 0x7f;
@@ -41,9 +41,12 @@ explain(const struct target *target)
 		return "it cannot be signalled: it runs as another user, and "
 		    "CAP_KILL is missing";
 	case RPC_TIMEOUT:
-		snprintf(text, sizeof(text), "timed out; it is %s now, and "
-		    "what was begun goes on", target->detail > 0 ?
-		    service_state_names[target->detail] : "as before");
+		if (target->slot == NO_SLOT)
+			return "timed out; no service has that name yet";
+		snprintf(text, sizeof(text), "timed out; it is %s now%s",
+		    target->detail > 0 ? service_state_names[target->detail] :
+		    "as before", method == RPC_WAIT ? "" :
+		    ", and what was begun goes on");
 		return text;
 	case RPC_FAILED:
 		if (target->name[0] == '\0')
@@ -71,6 +74,20 @@ explain(const struct target *target)
 	}
 }
 
+static void
+pack_outcome(msgpack_packer *packer, enum rpc_method method,
+    const struct target *target)
+{
+	const struct outcome outcome = {
+		.name = target->name, .error = (enum rpc_error)target->error,
+		.pid = target->error == RPC_OK ? target->detail : 0,
+		.exit_status = target->ended ? &target->exit_status : NULL,
+		.message = explain(method, target),
+	};
+
+	translate_outcome(packer, &outcome);
+}
+
 /* All of it has been decided: the reply. */
 void
 outcome_answer(struct client *client)
@@ -82,7 +99,7 @@ outcome_answer(struct client *client)
 
 	if (!operation_kinds[operation->method].named && target->error != RPC_OK) {
 		client_error(client, operation->msgid, target->error,
-		    explain(target));
+		    explain(operation->method, target));
 		operation_free(client);
 		client_done(client);
 		return;
@@ -113,9 +130,7 @@ outcome_answer(struct client *client)
 		translate_text(packer, "services");
 		msgpack_pack_array(packer, operation->count);
 		for (i = 0; i < operation->count; i++)
-			translate_outcome(packer, target[i].name,
-			    target[i].error == RPC_OK ? target[i].detail : 0,
-			    target[i].error, explain(&target[i]));
+			pack_outcome(packer, operation->method, &target[i]);
 	}
 	client->told_end = operation->method == RPC_SHUTDOWN;
 	operation_free(client);
@@ -146,8 +161,8 @@ look_at_key(struct client *client, struct target *target)
 }
 
 /* It has not come about; the table says why. */
-static void
-settle_failed(struct client *client, struct target *target,
+void
+outcome_fail(struct client *client, struct target *target,
     const struct state_slot *slot, const char *reason)
 {
 	if (*reason != '\0' && !(slot->flags & SLOT_SAYS))
@@ -168,7 +183,7 @@ outcome_refused(struct client *client, struct target *target,
 	    view_slot(target->slot, &slot, reason) &&
 	    strcmp(slot.name, target->name) == 0 &&
 	    slot.state == SERVICE_FAILED)
-		settle_failed(client, target, &slot, reason);
+		outcome_fail(client, target, &slot, reason);
 	else
 		outcome_settle(client, target, error, detail);
 }
@@ -186,7 +201,7 @@ look_for_start(struct client *client, struct target *target,
 		return;
 	case SERVICE_BACKOFF:
 	case SERVICE_FAILED:
-		settle_failed(client, target, slot, reason);
+		outcome_fail(client, target, slot, reason);
 		return;
 	case SERVICE_DOWN:
 		/* It waits for one that it depends on. */
@@ -202,7 +217,7 @@ look_for_start(struct client *client, struct target *target,
 		else if (slot->exit_status == 0)
 			outcome_settle(client, target, RPC_OK, 0);
 		else
-			settle_failed(client, target, slot, reason);
+			outcome_fail(client, target, slot, reason);
 		return;
 	case SERVICE_STARTING:
 	case SERVICE_STOPPING:
@@ -222,6 +237,8 @@ outcome_look(struct client *client, struct target *target)
 
 	if (operation->method == RPC_ENABLE_INSECURE_KEY) {
 		look_at_key(client, target);
+	} else if (operation->method == RPC_WAIT) {
+		wait_look(client, target);
 	} else if (!view_slot(target->slot, &slot, reason) ||
 	    strcmp(slot.name, target->name) != 0) {
 		outcome_settle(client, target, operation->method == RPC_STOP ? RPC_OK :

@@ -6,7 +6,8 @@
 
 /* Which parameters a method takes, and which it cannot do without. */
 enum parameter {
-	NAMES = 1, WAIT = 2, TIMEOUT = 4, SIGNAL = 8, EXIT_CODE = 16,
+	NAMES = 1, WAIT = 2, TIMEOUT = 4, SIGNAL = 8, EXIT_CODE = 16, FOR = 32,
+	ONLY = 64,
 };
 
 static const struct {
@@ -14,13 +15,14 @@ static const struct {
 } methods[RPC_METHODS] = {
 	[RPC_STATUS] = { NAMES, 0 },
 	[RPC_START] = { NAMES | WAIT | TIMEOUT, NAMES },
-	[RPC_STOP] = { NAMES | WAIT | TIMEOUT, NAMES },
+	[RPC_STOP] = { NAMES | WAIT | TIMEOUT | ONLY, NAMES },
 	[RPC_RESTART] = { NAMES | WAIT | TIMEOUT, NAMES },
 	[RPC_ONCE] = { NAMES | WAIT | TIMEOUT, NAMES },
 	[RPC_RELOAD] = { NAMES, NAMES },
 	[RPC_SIGNAL] = { NAMES | SIGNAL, NAMES | SIGNAL },
 	[RPC_SHUTDOWN] = { EXIT_CODE | TIMEOUT, 0 },
 	[RPC_SUBSCRIBE] = { NAMES, 0 },
+	[RPC_WAIT] = { NAMES | FOR | TIMEOUT, NAMES },
 };
 
 static const struct {
@@ -29,6 +31,7 @@ static const struct {
 } keys[] = {
 	{ "names", NAMES }, { "wait", WAIT }, { "timeout_ms", TIMEOUT },
 	{ "signal", SIGNAL }, { "exit_code", EXIT_CODE },
+	{ "for", FOR }, { "only", ONLY },
 };
 
 static const char *
@@ -75,6 +78,19 @@ read_signal(const msgpack_object *value, struct call *call)
 }
 
 static const char *
+read_for(const msgpack_object *value, struct call *call)
+{
+	int i;
+
+	for (i = 0; i < RPC_FORS; i++)
+		if (rpc_is(value, rpc_fors[i])) {
+			call->wait_for = (enum rpc_for)i;
+			return NULL;
+		}
+	return "for is none of ready, down and exit";
+}
+
+static const char *
 read_value(enum parameter parameter, const msgpack_object *value,
     struct call *call)
 {
@@ -99,6 +115,13 @@ read_value(enum parameter parameter, const msgpack_object *value,
 		if (!rpc_integer(value, 0, 255, &number))
 			return "exit_code is not an integer from 0 to 255";
 		call->exit_code = (int32_t)number;
+		return NULL;
+	case FOR:
+		return read_for(value, call);
+	case ONLY:
+		if (value->type != MSGPACK_OBJECT_BOOLEAN)
+			return "only is not a boolean";
+		call->only = value->via.boolean;
 		return NULL;
 	}
 	return NULL;
@@ -164,6 +187,8 @@ translate_request(const msgpack_object *object, struct call *call,
 		return TRANSLATE_NO_REQUEST;
 	call->msgid = (uint32_t)number;
 	call->wait = true;
+	call->only = false;
+	call->wait_for = RPC_FOR_READY;
 	call->signal = 0;
 	call->exit_code = call->timeout_ms = -1;
 	call->has_names = false;
@@ -255,22 +280,20 @@ translate_start_error(const char *name, int error)
 	return text;
 }
 
-/* How run ended last: {code}, {signal}, or nil if it has not. */
+/* How run has ended: {code}, {signal}, or nil if it has not. */
 static void
-pack_exit(msgpack_packer *packer, const struct state_slot *slot)
+pack_exit(msgpack_packer *packer, const int32_t *status)
 {
-	int status = slot->exit_status, signal = status & 0x7f;
-
 	translate_text(packer, "exit");
-	if (slot->ends == 0) {
+	if (status == NULL) {
 		msgpack_pack_nil(packer);
 		return;
 	}
 	msgpack_pack_map(packer, 1);
-	if (signal != 0)
-		pack_number(packer, "signal", signal);
+	if ((*status & 0x7f) != 0)
+		pack_number(packer, "signal", *status & 0x7f);
 	else
-		pack_number(packer, "code", status >> 8 & 0xff);
+		pack_number(packer, "code", *status >> 8 & 0xff);
 }
 
 static int64_t
@@ -342,7 +365,7 @@ translate_service(msgpack_packer *packer, const struct state_slot *slot,
 	else
 		msgpack_pack_nil(packer);
 	pack_number(packer, "restarts", slot->restarts);
-	pack_exit(packer, slot);
+	pack_exit(packer, slot->ends == 0 ? NULL : &slot->exit_status);
 	pack_reason(packer, slot, reason);
 }
 
@@ -378,19 +401,23 @@ translate_error(msgpack_packer *packer, uint32_t msgid, enum rpc_error error,
 	msgpack_pack_nil(packer);
 }
 
-/* One of the services of a result: {name, ok, pid?, error?}. */
+/* One of the services of a result: {name, ok, pid?, exit?, error?}. */
 void
-translate_outcome(msgpack_packer *packer, const char *name, int32_t pid,
-    enum rpc_error error, const char *message)
+translate_outcome(msgpack_packer *packer, const struct outcome *outcome)
 {
-	msgpack_pack_map(packer, 2 + (pid > 0) + (error != RPC_OK));
+	bool ok = outcome->error == RPC_OK;
+
+	msgpack_pack_map(packer, 2 + (outcome->pid > 0) +
+	    (outcome->exit_status != NULL) + !ok);
 	translate_text(packer, "name");
-	translate_name(packer, name);
-	pack_flag(packer, "ok", error == RPC_OK);
-	if (pid > 0)
-		pack_number(packer, "pid", pid);
-	if (error == RPC_OK)
+	translate_name(packer, outcome->name);
+	pack_flag(packer, "ok", ok);
+	if (outcome->pid > 0)
+		pack_number(packer, "pid", outcome->pid);
+	if (outcome->exit_status != NULL)
+		pack_exit(packer, outcome->exit_status);
+	if (ok)
 		return;
 	translate_text(packer, "error");
-	pack_error(packer, error, message);
+	pack_error(packer, outcome->error, outcome->message);
 }

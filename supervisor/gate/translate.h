@@ -19,12 +19,23 @@ struct call {
 	uint32_t	msgid;
 	enum rpc_method	method;
 	bool		wait;
+	bool		only;
+	enum rpc_for	wait_for;
 	int32_t		signal;
 	int32_t		exit_code;	/* -1: not given */
 	int32_t		timeout_ms;	/* -1: not given */
 	bool		has_names;
 	uint32_t	names;
 	char		name[RPC_NAMES_MAX][STATE_NAME_MAX + 1];
+};
+
+/* What came of a request for one service. */
+struct outcome {
+	const char	*name;
+	int32_t		pid;		/* of one that is up, or 0 */
+	const int32_t	*exit_status;	/* of run, or NULL */
+	enum rpc_error	error;
+	const char	*message;	/* of an error */
 };
 
 enum translate_result {
@@ -43,8 +54,7 @@ void	translate_service(msgpack_packer *, const struct state_slot *,
 void	translate_result(msgpack_packer *, uint32_t msgid);
 void	translate_error(msgpack_packer *, uint32_t msgid, enum rpc_error,
 	    const char *message);
-void	translate_outcome(msgpack_packer *, const char *name, int32_t pid,
-	    enum rpc_error, const char *message);
+void	translate_outcome(msgpack_packer *, const struct outcome *);
 const char *translate_start_error(const char *name, int error);
 
 #endif

@@ -114,6 +114,10 @@ report(const struct answer *answer)
 			    answer->result, json);
 			expect(worst >= EXIT_DONE && worst <= EXIT_DENIED);
 		}
+	for (method = 0; method < RPC_FORS; method++) {
+		parameters.wait_for = rpc_fors[method];
+		report_result(RPC_WAIT, &parameters, answer->result, false);
+	}
 	parameters.names = NULL;
 	parameters.count = 0;
 	report_result(RPC_STATUS, &parameters, answer->result, false);

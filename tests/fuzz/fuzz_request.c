@@ -42,7 +42,8 @@ check_call(const msgpack_object *message, const struct call *call)
 {
 	bool names = call->method == RPC_START || call->method == RPC_STOP ||
 	    call->method == RPC_RESTART || call->method == RPC_ONCE ||
-	    call->method == RPC_RELOAD || call->method == RPC_SIGNAL;
+	    call->method == RPC_RELOAD || call->method == RPC_SIGNAL ||
+	    call->method == RPC_WAIT;
 
 	/* What is behind an array would still be in the zone: nobody crashes. */
 	expect(message->via.array.size == 4);
@@ -52,6 +53,9 @@ check_call(const msgpack_object *message, const struct call *call)
 	expect(call->has_names || !names);
 	expect(call->signal >= 0 && call->signal <= 64);
 	expect((call->signal != 0) == (call->method == RPC_SIGNAL));
+	expect(!call->only || call->method == RPC_STOP);
+	expect(call->wait_for == RPC_FOR_READY || (call->method == RPC_WAIT &&
+	    call->wait_for < RPC_FORS));
 	expect(call->exit_code >= -1 && call->exit_code <= 255);
 	expect(call->timeout_ms >= -1 &&
 	    call->timeout_ms <= RPC_TIMEOUT_MAX_MS);
@@ -83,8 +87,10 @@ check_replies(const struct call *call, const char *why)
 		translate_result(&packer, call->msgid);
 		msgpack_pack_array(&packer, call->names);
 		for (i = 0; i < call->names; i++)
-			translate_outcome(&packer, call->name[i], 0,
-			    RPC_UNKNOWN_SERVICE, "");
+			translate_outcome(&packer, &(struct outcome){
+				.name = call->name[i], .message = "",
+				.error = RPC_UNKNOWN_SERVICE,
+			});
 	}
 	check_response(&out);
 }

@@ -12,8 +12,10 @@ import sys
 from msgpack import packb
 
 METHODS = ("version", "status", "start", "stop", "restart", "once", "reload",
-           "signal", "rescan", "enable_insecure_key", "shutdown", "subscribe")
-PARAMETERS = ("names", "wait", "timeout_ms", "signal", "exit_code")
+           "signal", "rescan", "enable_insecure_key", "shutdown", "subscribe",
+           "wait")
+PARAMETERS = ("names", "wait", "timeout_ms", "signal", "exit_code", "for",
+              "only")
 STATES = ("down", "starting", "up", "backoff", "stopping", "finishing",
           "failed")
 WANTS = ("up", "down", "once")
@@ -46,6 +48,10 @@ def requests():
         yield request(method, {"names": []})
     for signal in (1, 15, 64, 0, 65, "HUP", "SIGHUP", "SIG", "NONE", "", b"TERM"):
         yield request("signal", {"names": ["a"], "signal": signal})
+    for what in ("ready", "down", "exit", "up", "", b"down"):
+        yield request("wait", {"names": ["a"], "for": what, "timeout_ms": 1})
+    for only in (True, False, 1):
+        yield request("stop", {"names": ["a"], "only": only})
     for number in NUMBERS:
         yield request("shutdown", {"exit_code": number, "timeout_ms": number})
         yield request("start", {"names": ["a"], "timeout_ms": number})
@@ -154,6 +160,8 @@ def replies():
     for name in NAMES:
         yield response(status(service(name), unknown=[name]))
         yield response({"services": [{"name": name, "ok": True, "pid": 3}]})
+        yield response({"services": [{"name": name, "ok": True,
+                                      "exit": {"code": 3}}]})
     # One name unknown; the second message is asked for what it may have meant.
     yield (response(status(unknown=["wep", "zzzzz"])) +
            response(status(service(), service("wxy"))))

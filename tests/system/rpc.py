@@ -118,7 +118,9 @@ def check_result(result):
         for service in result["services"]:
             check_service(service)
         names = [name_bytes(service) for service in result["services"]]
-        expect(names == sorted(set(names)), "not sorted, or twice:", names)
+        # A logger, web/log, comes after its service.
+        expect(names == sorted(set(names), key=lambda n: n.replace(b"/", b"\0")),
+               "not sorted, or twice:", names)
         for name in result["unknown"]:
             check_name(name)
     elif "services" in result:
@@ -127,6 +129,8 @@ def check_result(result):
             keys = {"name": (str, bytes), "ok": (bool,)}
             if "pid" in outcome:
                 keys["pid"] = (int,)
+            if "exit" in outcome:
+                keys["exit"] = (dict,)
             if not outcome["ok"]:
                 keys["error"] = (dict,)
             check_keys(outcome, keys)

@@ -322,6 +322,12 @@ BAD = [                 # [method, params]
     *[["shutdown", [{"timeout_ms": value}]] for value in
       (-1, 3600001, 2 ** 64 - 1, "0", None, False)],
     ["shutdown", [{"exit_code": 0, "x": 0}]], ["shutdown", [{"names": ["a"]}]],
+    ["stop", [{"names": ["a"], "only": 1}]],
+    ["start", [{"names": ["a"], "only": True}]],
+    ["wait", []], ["wait", [{"for": "ready"}]],
+    *[["wait", [{"names": ["a"], "for": value}]] for value in
+      ("", "up", "Ready", "ready ", b"ready\0", None, True, 0, [], {})],
+    ["wait", [{"names": ["a"], "wait": True}]],
     ["subscribe", [{"names": 1}]], ["subscribe", [{"wait": False}]],
 ]
 

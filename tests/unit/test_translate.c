@@ -191,6 +191,8 @@ what_is_not_given_has_its_default(void **state)
 	assert_int_equal(call.timeout_ms, -1);
 	assert_int_equal(call.exit_code, -1);
 	assert_int_equal(call.signal, 0);
+	assert_int_equal(call.wait_for, RPC_FOR_READY);
+	assert_false(call.only);
 	assert_int_equal(translate("[0, 8, 'status', []]"), TRANSLATE_OK);
 	assert_int_equal(call.msgid, 8);
 	assert_false(call.has_names);
@@ -216,6 +218,30 @@ all_that_is_given_is_taken(void **state)
 	assert_good("shutdown", "'exit_code': 77, 'timeout_ms': 0");
 	assert_int_equal(call.exit_code, 77);
 	assert_int_equal(call.timeout_ms, 0);
+	assert_good("stop", "'only': true, 'names': ['a']");
+	assert_true(call.only);
+	assert_good("stop", "'only': false, 'names': ['a']");
+	assert_false(call.only);
+}
+
+static void
+wait_is_for_one_of_three(void **state)
+{
+	(void)state;
+	assert_good("wait", "'names': ['a'], 'for': 'ready'");
+	assert_int_equal(call.wait_for, RPC_FOR_READY);
+	assert_good("wait", "'names': ['a'], 'for': 'down'");
+	assert_int_equal(call.wait_for, RPC_FOR_DOWN);
+	assert_good("wait", "'names': ['a'], 'for': 'exit', 'timeout_ms': 7");
+	assert_int_equal(call.wait_for, RPC_FOR_EXIT);
+	assert_int_equal(call.timeout_ms, 7);
+	assert_bad("wait", "'names': ['a'], 'for': 'up'", "none of ready");
+	assert_bad("wait", "'names': ['a'], 'for': ''", "none of ready");
+	assert_bad("wait", "'names': ['a'], 'for': b'down'", "none of ready");
+	assert_bad("wait", "'names': ['a'], 'for': 1", "none of ready");
+	assert_bad("wait", "'names': ['a'], 'for': null", "none of ready");
+	assert_bad("stop", "'names': ['a'], 'only': 1", "not a boolean");
+	assert_bad("stop", "'names': ['a'], 'only': 'x'", "not a boolean");
 }
 
 /* The table of PROTOCOL.md: + can be given, ! has to be. */
@@ -224,18 +250,20 @@ each_method_takes_its_parameters(void **state)
 {
 	static const struct {
 		const char	*method;
-		char		takes[5];
+		char		takes[7];
 	} methods[] = {
-		{ "version", "-----" }, { "status", "+----" },
-		{ "start", "!++--" }, { "stop", "!++--" },
-		{ "restart", "!++--" }, { "once", "!++--" },
-		{ "reload", "!----" }, { "signal", "!--!-" },
-		{ "rescan", "-----" }, { "enable_insecure_key", "-----" },
-		{ "shutdown", "--+-+" }, { "subscribe", "+----" },
+		{ "version", "-------" }, { "status", "+------" },
+		{ "start", "!++----" }, { "stop", "!++---+" },
+		{ "restart", "!++----" }, { "once", "!++----" },
+		{ "reload", "!------" }, { "signal", "!--!---" },
+		{ "rescan", "-------" }, { "enable_insecure_key", "-------" },
+		{ "shutdown", "--+-+--" }, { "subscribe", "+------" },
+		{ "wait", "!-+--+-" },
 	};
 	static const char *const parameters[] = {
 		"'names': ['a']", "'wait': true", "'timeout_ms': 1",
-		"'signal': 1", "'exit_code': 1",
+		"'signal': 1", "'exit_code': 1", "'for': 'down'",
+		"'only': true",
 	};
 	char needed[128], all[256];
 	size_t m, p, q;
@@ -247,7 +275,7 @@ each_method_takes_its_parameters(void **state)
 		const char *method = methods[m].method;
 
 		needed[0] = '\0';
-		for (p = 0; p < 5; p++) {
+		for (p = 0; p < 7; p++) {
 			if (methods[m].takes[p] != '!')
 				continue;
 			if (needed[0] != '\0')
@@ -255,7 +283,7 @@ each_method_takes_its_parameters(void **state)
 			strcat(needed, parameters[p]);
 		}
 		assert_good(method, needed);
-		for (p = 0; p < 5; p++) {
+		for (p = 0; p < 7; p++) {
 			if (methods[m].takes[p] != '!') {
 				snprintf(all, sizeof(all), "%s%s%s", needed,
 				    needed[0] != '\0' ? ", " : "",
@@ -269,7 +297,7 @@ each_method_takes_its_parameters(void **state)
 			}
 			/* All that is needed but this. */
 			all[0] = '\0';
-			for (q = 0; q < 5; q++)
+			for (q = 0; q < 7; q++)
 				if (q != p && methods[m].takes[q] == '!')
 					strcat(all, parameters[q]);
 			assert_bad(method, all, "missing");
@@ -1003,12 +1031,19 @@ a_result_has_no_error(void **state)
 }
 
 static void
+outcome(const struct outcome *what)
+{
+	msgpack_sbuffer_clear(&buffer);
+	translate_outcome(&packer, what);
+}
+
+static void
 an_outcome_is_good_or_has_an_error(void **state)
 {
 	const msgpack_object *map;
 
 	(void)state;
-	translate_outcome(&packer, "web", 123, RPC_OK, NULL);
+	outcome(&(struct outcome){ .name = "web", .pid = 123 });
 	map = unpack(&rpc_reply_limits);
 	assert_text(map, "name", "web");
 	assert_flag(map, "ok", true);
@@ -1016,14 +1051,13 @@ an_outcome_is_good_or_has_an_error(void **state)
 	assert_null(rpc_find(map, "error"));
 	assert_int_equal(map->via.map.size, 3);
 
-	msgpack_sbuffer_clear(&buffer);
-	translate_outcome(&packer, "web", 0, RPC_OK, NULL);
+	outcome(&(struct outcome){ .name = "web" });
 	map = unpack(&rpc_reply_limits);
 	assert_flag(map, "ok", true);
 	assert_int_equal(map->via.map.size, 2);
 
-	msgpack_sbuffer_clear(&buffer);
-	translate_outcome(&packer, "\xff", 0, RPC_NOT_UP, "it is down");
+	outcome(&(struct outcome){ .name = "\xff", .error = RPC_NOT_UP,
+	    .message = "it is down" });
 	map = unpack(&rpc_reply_limits);
 	assert_int_equal(rpc_find(map, "name")->type, MSGPACK_OBJECT_BIN);
 	assert_flag(map, "ok", false);
@@ -1031,11 +1065,33 @@ an_outcome_is_good_or_has_an_error(void **state)
 	assert_text(rpc_find(map, "error"), "message", "it is down");
 	assert_int_equal(map->via.map.size, 3);
 
-	msgpack_sbuffer_clear(&buffer);
-	translate_outcome(&packer, "web", 123, RPC_TIMEOUT, "late");
+	outcome(&(struct outcome){ .name = "web", .pid = 123,
+	    .error = RPC_TIMEOUT, .message = "late" });
 	map = unpack(&rpc_reply_limits);
 	assert_int_equal(map->via.map.size, 4);
 	assert_text(rpc_find(map, "error"), "code", "timeout");
+	/* A message may have been cut by a supervisor that was killed. */
+	outcome(&(struct outcome){ .name = "web", .error = RPC_FAILED,
+	    .message = "caf\xc3" });
+	map = rpc_find(unpack(&rpc_reply_limits), "error");
+	assert_int_equal(rpc_find(map, "message")->type, MSGPACK_OBJECT_BIN);
+}
+
+static void
+an_outcome_may_have_an_exit(void **state)
+{
+	int32_t status = 3 << 8;
+	const msgpack_object *map;
+
+	(void)state;
+	outcome(&(struct outcome){ .name = "web", .exit_status = &status });
+	map = unpack(&rpc_reply_limits);
+	assert_int_equal(map->via.map.size, 3);
+	assert_number(rpc_find(map, "exit"), "code", 3);
+	status = 9;
+	outcome(&(struct outcome){ .name = "web", .exit_status = &status });
+	map = unpack(&rpc_reply_limits);
+	assert_number(rpc_find(map, "exit"), "signal", 9);
 }
 
 #define test(f)	cmocka_unit_test_setup_teardown(f, begin, end)
@@ -1057,6 +1113,7 @@ main(void)
 		test(timeout_is_0_to_an_hour),
 		test(exit_code_is_0_to_255),
 		test(signals_are_numbers_or_names),
+		test(wait_is_for_one_of_three),
 		test(what_is_no_request_is_not_answered),
 		test(what_is_half_a_request_is_bad),
 		test(integers_have_any_format),
@@ -1078,6 +1135,7 @@ main(void)
 		test(an_error_is_a_code_and_a_message),
 		test(a_result_has_no_error),
 		test(an_outcome_is_good_or_has_an_error),
+		test(an_outcome_may_have_an_exit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
