@@ -16,6 +16,7 @@
 
 #include "proto/escape.h"
 #include "proto/rpc.h"
+#include "proto/settings.h"
 #include "proto/state.h"
 
 #define SERVICE_DIRECTORY	"/etc/service"
@@ -91,6 +92,32 @@ enum exit_code code_of_error(const msgpack_object *error);
 void	report_no_answer(enum client_result, bool json);
 void	report_result(enum rpc_method, const struct parameters *,
 	    const msgpack_object *result, bool json);
+
+/* directory.c: services as their directories say, without a supervisor. */
+void	*grown(void *, size_t count, size_t size);
+int	directory_names(int parent, const char *path, char ***);
+int	directory_services(int directory, char ***);
+bool	directory_means(const char *name, const char *service);
+void	directory_free(char **, int count);
+const char *service_name(char *);
+bool	is_pattern(const char *);
+char	*depends_read(int directory, const char **why);
+char	*depends_next(char **);
+
+/* value.c: what a setting is, in words. */
+struct value {
+	enum entry	entry;
+	bool		is_none;	/* nothing is given, and nothing holds */
+	const char	*word;		/* NULL: it is a number */
+	int64_t		number;
+	const char	*text;		/* for people; until the next call */
+};
+#define VALUES		19
+struct value value_of(const struct settings *, unsigned);
+const char *limit_in_words(uint64_t, char buffer[24]);
+
+/* show.c */
+void	show_services(int argc, char **argv, bool json);
 
 /* sv.c */
 int	sv_main(int argc, char **argv);

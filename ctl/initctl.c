@@ -48,11 +48,21 @@ static const struct command commands[] = {
 	    "let the insecure SSH key in" },
 	{ "shutdown", RPC_SHUTDOWN, TIMEOUT | CODE, 0, 0, "[--exit-code N]",
 	    "stop everything, and end the container" },
+	{ "show", 0, 0, 1, -1, "NAME...",
+	    "show the settings of services, and where they come from" },
 	{ "version", RPC_VERSION, 0, 0, 0, "", "show versions" },
 	{ "help", 0, 0, 0, -1, "", "show this" },
 	{ "list", RPC_STATUS, 0, 0, -1, NULL, NULL },
 };
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+
+/* What is done here, with files, and needs no supervisor. */
+static const struct {
+	const char	*name;
+	void		(*run)(int argc, char **argv, bool json);
+} locals[] = {
+	{ "show", show_services },
+};
 
 static struct {
 	bool		json;
@@ -261,21 +271,6 @@ check_options(const struct command *command)
 			    options.spelling[bit]);
 }
 
-/* /etc/service/web/ is web; cut in place. */
-static const char *
-service_name(char *argument)
-{
-	const size_t length = strlen(SERVICE_DIRECTORY "/");
-	char *end = argument + strlen(argument);
-
-	while (end > argument + 1 && end[-1] == '/')
-		*--end = '\0';
-	if (strncmp(argument, SERVICE_DIRECTORY "/", length) == 0 &&
-	    argument[length] != '\0')
-		return argument + length;
-	return argument;
-}
-
 static void
 check_signal(const char *name)
 {
@@ -370,6 +365,19 @@ take_names(int argc, char **argv)
 	options.parameters.names = names;
 }
 
+static bool
+run_local(const struct command *command, int argc, char **argv)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(locals) / sizeof(locals[0]); i++)
+		if (strcmp(locals[i].name, command->name) == 0) {
+			locals[i].run(argc, argv, options.json);
+			return true;
+		}
+	return false;
+}
+
 static int
 initctl_main(int argc, char **argv)
 {
@@ -385,7 +393,7 @@ initctl_main(int argc, char **argv)
 		usage_error("a command is missing");
 	if ((command = find_command(argv[optind])) == NULL)
 		usage_error("there is no command %s", escape(argv[optind]));
-	if (command->method == 0)
+	if (strcmp(command->name, "help") == 0)
 		print_help();
 	check_options(command);
 	argv += optind + 1;
@@ -395,6 +403,8 @@ initctl_main(int argc, char **argv)
 		usage_error("%s takes: %s", command->name,
 		    command->arguments[0] != '\0' ? command->arguments :
 		    "no arguments");
+	if (run_local(command, argc, argv))
+		return written();
 	if (command->method == RPC_SIGNAL) {
 		check_signal(argv[0]);
 		options.parameters.signal = *argv++;

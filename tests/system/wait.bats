@@ -24,7 +24,7 @@ parked() {
 }
 
 ss_count() {
-	ls -l "/proc/$(gate_pid)/fd" 2>/dev/null | grep -c 'socket:' || :
+	find "/proc/$(gate_pid)/fd" -lname 'socket:*' 2>/dev/null | wc -l
 }
 
 # Waits until one client more is connected than the gate has without any.
