@@ -116,8 +116,33 @@ struct value {
 struct value value_of(const struct settings *, unsigned);
 const char *limit_in_words(uint64_t, char buffer[24]);
 
+/* Commands that are done here, with files, and need no supervisor. */
+struct locally {
+	bool		json, dot;
+};
+
 /* show.c */
-void	show_services(int argc, char **argv, bool json);
+void	show_services(int argc, char **argv, const struct locally *);
+
+/* order.c: in which order services are started. */
+struct ordered {
+	const char	*name;
+	unsigned	*needs;		/* what it depends on: indexes */
+	unsigned	need_count;
+	unsigned	level;		/* 0: it is never started */
+	bool		blocked;	/* by what it depends on itself */
+	bool		chosen;		/* to be shown */
+	unsigned	visit, lowest;	/* while circles are looked for */
+	bool		on_stack;
+};
+int	order_read(const char *path, struct ordered **,
+	    void (*fault)(const char *name, const char *text));
+
+/* check.c */
+void	check_services(int argc, char **argv, const struct locally *);
+
+/* graph.c */
+void	graph_services(int argc, char **argv, const struct locally *);
 
 /* sv.c */
 int	sv_main(int argc, char **argv);

@@ -13,8 +13,9 @@
 
 /* Options that not every command takes. */
 enum option_bit {
-	TIMEOUT = 1, NO_WAIT = 2, CODE = 4, ONLY = 8, WAIT_FOR = 16,
+	TIMEOUT = 1, NO_WAIT = 2, CODE = 4, ONLY = 8, WAIT_FOR = 16, DOT = 32,
 };
+#define OPTION_LAST	DOT
 
 struct command {
 	const char	*name;
@@ -50,6 +51,10 @@ static const struct command commands[] = {
 	    "stop everything, and end the container" },
 	{ "show", 0, 0, 1, -1, "NAME...",
 	    "show the settings of services, and where they come from" },
+	{ "check", 0, 0, 0, -1, "[DIRECTORY...]",
+	    "find faults of all services in " SERVICE_DIRECTORY },
+	{ "graph", 0, DOT, 0, -1, "[NAME...]",
+	    "show in which order services are started" },
 	{ "version", RPC_VERSION, 0, 0, 0, "", "show versions" },
 	{ "help", 0, 0, 0, -1, "", "show this" },
 	{ "list", RPC_STATUS, 0, 0, -1, NULL, NULL },
@@ -59,15 +64,18 @@ static const struct command commands[] = {
 /* What is done here, with files, and needs no supervisor. */
 static const struct {
 	const char	*name;
-	void		(*run)(int argc, char **argv, bool json);
+	void		(*run)(int argc, char **argv, const struct locally *);
+	bool		has_json;
 } locals[] = {
-	{ "show", show_services },
+	{ "show", show_services, true },
+	{ "check", check_services, false },
+	{ "graph", graph_services, false },
 };
 
 static struct {
 	bool		json;
 	unsigned	given;		/* option bits */
-	const char	*spelling[WAIT_FOR + 1];	/* of each, as it was given */
+	const char	*spelling[OPTION_LAST + 1];	/* of each, as it was given */
 	struct parameters parameters;
 } options = { .parameters = PARAMETERS_NONE };
 
@@ -106,6 +114,7 @@ print_help(void)
 	    "  --no-wait           return at once\n"
 	    "  --only              stop: not what depends on it\n"
 	    "  --ready             wait: until it is ready (as if not given)\n"
+	    "  --dot               graph: for graphviz\n"
 	    "  --down, --any-exit  wait: until it is down; until it has ended\n"
 	    "  --json              print the answer as JSON\n"
 	    "  --exit-code N       shutdown: the container's exit code\n"
@@ -208,6 +217,7 @@ parse_options(int argc, char **argv)
 		{ "no-wait", no_argument, NULL, NO_WAIT },
 		{ "exit-code", required_argument, NULL, CODE },
 		{ "only", no_argument, NULL, ONLY },
+		{ "dot", no_argument, NULL, DOT },
 		{ "ready", no_argument, NULL, WAIT_FOR },
 		{ "down", no_argument, &which, RPC_FOR_DOWN },
 		{ "any-exit", no_argument, &which, RPC_FOR_EXIT },
@@ -265,7 +275,7 @@ check_options(const struct command *command)
 {
 	unsigned bit, useless = options.given & ~command->takes;
 
-	for (bit = 1; bit <= WAIT_FOR; bit <<= 1)
+	for (bit = 1; bit <= OPTION_LAST; bit <<= 1)
 		if (useless & bit)
 			usage_error("%s has no use for --%s", command->name,
 			    options.spelling[bit]);
@@ -368,14 +378,20 @@ take_names(int argc, char **argv)
 static bool
 run_local(const struct command *command, int argc, char **argv)
 {
+	const struct locally how = {
+		.json = options.json, .dot = options.given & DOT,
+	};
 	size_t i;
 
 	for (i = 0; i < sizeof(locals) / sizeof(locals[0]); i++)
-		if (strcmp(locals[i].name, command->name) == 0) {
-			locals[i].run(argc, argv, options.json);
-			return true;
-		}
-	return false;
+		if (strcmp(locals[i].name, command->name) == 0)
+			break;
+	if (i == sizeof(locals) / sizeof(locals[0]))
+		return false;
+	if (how.json && !locals[i].has_json)
+		usage_error("%s has no use for --json", command->name);
+	locals[i].run(argc, argv, &how);
+	return true;
 }
 
 static int

@@ -349,12 +349,12 @@ show_matching(const char *pattern)
 }
 
 void
-show_services(int argc, char **argv, bool as_json)
+show_services(int argc, char **argv, const struct locally *options)
 {
 	const char *name;
 	int i;
 
-	json = as_json;
+	json = options->json;
 	if (json)
 		fputs("{\"services\": [", stdout);
 	for (i = 0; i < argc; i++) {

@@ -187,3 +187,230 @@ env TOKEN /etc/service/web/env/TOKEN" ]
 	ctl 0 --json show "$name"
 	json "r['services'][0]['env'] == ['A\\nB\"']"
 }
+
+# --- check ---------------------------------------------------------------------------
+# faulty CODE LINE...: what check says on stderr, in any order, and how it ends
+faulty() {
+	local code=$1
+	shift
+	ctl "$code" check
+	[ "$(sort <<<"$err")" = "$(printf '%s\n' "$@" | sort)" ] ||
+	    fail "not so: $err"
+}
+
+@test "check: no faults" {
+	good_service web
+	good_service db
+	setting web depends db
+	setting web umask 022
+	root_file /etc/service/web/log/run 755 <<<'#!/bin/sh'
+	# People keep what they like there.
+	setting web nginx.conf "x"
+	setting web README "x"
+	root_file /etc/service/web/data/file </dev/null
+	root_file /etc/service/web/lib/run </dev/null
+	root_file /etc/service/web/supervise/ok </dev/null
+	ctl 0 check
+	[ "$out" = "2 services, no faults" ]
+	[ -z "$err" ]
+	ctl 0 check /etc/service /etc/service
+	[ "$out" = "4 services, no faults" ]
+	rm -r "$ROOT"/etc/service/*
+	ctl 0 check
+	[ "$out" = "0 services, no faults" ]
+}
+
+@test "check: every file that does not parse" {
+	good_service web
+	good_service db
+	local name
+	for name in type restart every umask nice limits notification-fd \
+	    timeout-up down-signal max-death-tally health-interval; do
+		setting web $name "what is this"
+	done
+	setting db type ''
+	ctl 1 check
+	[ "$out" = "2 services, 12 faults" ]
+	for name in type restart every umask nice limits notification-fd \
+	    timeout-up down-signal max-death-tally health-interval; do
+		grep -q "^\*\*\* web: $name: line 1: " <<<"$err" || fail "$name: $err"
+	done
+	grep -q "^\*\*\* db: type: it is empty" <<<"$err"
+}
+
+@test "check: programs that cannot be run" {
+	local name
+	mkdir "$ROOT/etc/service/none"
+	root_file /etc/service/plain/run <<<'#!/bin/sh'
+	root_file /etc/service/words/run 755 <<<'echo hello'
+	root_file /etc/service/empty/run 755 </dev/null
+	printf '#!/bin/sh\r\n' | root_file /etc/service/dos/run 755
+	root_file /etc/service/lost/run 755 <<<'#!/no/such/shell -e'
+	mkdir -p "$ROOT/etc/service/folder/run"
+	good_service dangling
+	ln -s /nowhere "$ROOT/etc/service/dangling/finish"
+	ln -s /nowhere "$ROOT/etc/service/link"
+	good_service rest
+	for name in finish check health control/t log/run; do
+		root_file "/etc/service/rest/$name" <<<'#!/bin/sh'
+	done
+	# Not the letter of a signal.
+	root_file /etc/service/rest/control/z </dev/null
+	cp "$ROOT/bin/true" "$ROOT/etc/service/dangling/check"
+	good_service nologger
+	mkdir "$ROOT/etc/service/nologger/log"
+	faulty 1 \
+	    "*** none: run is missing (a service is a directory with a program of that name)" \
+	    "*** plain: run is not executable (chmod +x)" \
+	    "*** words: run has no #! line (make #!/bin/sh its first line)" \
+	    "*** empty: run is empty (make #!/bin/sh its first line)" \
+	    "*** dos: run has a carriage return in its #! line (sed -i 's/\\r\$//')" \
+	    "*** lost: run has the interpreter /no/such/shell, which does not exist (install it, or mend the #! line)" \
+	    "*** folder: run is not a regular file (put a program in its place)" \
+	    "*** dangling: finish is a symbolic link to nothing (remove it, or make what it points to)" \
+	    "*** link: it cannot be read: No such file or directory (it is a symbolic link to nothing)" \
+	    "*** rest: finish is not executable (chmod +x)" \
+	    "*** rest: check is not executable (chmod +x)" \
+	    "*** rest: health is not executable (chmod +x)" \
+	    "*** rest: control/t is not executable (chmod +x)" \
+	    "*** rest/log: run is not executable (chmod +x)" \
+	    "*** nologger/log: run is missing (a service is a directory with a program of that name)"
+	[ "$out" = "11 services, 15 faults" ]
+}
+
+@test "check: dependencies" {
+	local name
+	for name in a b c d e self lost web; do
+		good_service $name
+	done
+	setting a depends b
+	setting b depends c
+	printf 'a\nweb\n' | root_file /etc/service/c/depends
+	setting d depends e
+	setting e depends d
+	setting self depends self
+	setting lost depends none
+	setting web depends web2
+	good_service web2
+	ctl 1 check
+	[ "$out" = "9 services, 4 faults" ]
+	[ "$err" = "*** lost: depends on none, which is not in /etc/service (remove the line from depends, or add it)
+*** self: depends on itself (remove the line from depends)
+*** a, b, c depend on each other in a circle; none of them is started (edit their depends files)
+*** d, e depend on each other in a circle; none of them is started (edit their depends files)" ]
+}
+
+@test "check: a likely misspelling is a warning" {
+	good_service web
+	setting web max-death-taly 3
+	setting web notification_fd 3
+	setting web depend db
+	setting web Run x
+	ctl 0 check
+	[ "$out" = "1 service, no faults" ]
+	[ "$(sort <<<"$err")" = "$(sort <<-'EOF'
+	web: max-death-taly means nothing here; is it max-death-tally? (only a warning)
+	web: notification_fd means nothing here; is it notification-fd? (only a warning)
+	web: depend means nothing here; is it depends? (only a warning)
+	web: Run means nothing here; is it run? (only a warning)
+	EOF
+	)" ]
+}
+
+@test "check: other directories, one service, and what is none" {
+	good_service web
+	root_file /srv/sv/one/run 755 <<<'#!/bin/sh'
+	root_file /srv/sv/two/run <<<'#!/bin/sh'
+	ctl 1 check /srv/sv
+	[ "$out" = "2 services, 1 fault" ]
+	ctl 0 check /srv/sv/one/
+	[ "$out" = "1 service, no faults" ]
+	ctl 1 check /srv/sv/two
+	[[ $err == "*** two: run is not executable"* ]]
+	ctl 0 check web
+	[ "$out" = "1 service, no faults" ]
+	ctl 1 check /no/such
+	[ "$err" = "*** /no/such cannot be read: No such file or directory" ]
+	ctl 2 check --json
+}
+
+# --- graph ---------------------------------------------------------------------------
+# net: services that depend on each other
+net() {
+	local name
+	for name in web api db cache lone; do
+		good_service $name
+	done
+	printf 'api\ncache\n' | root_file /etc/service/web/depends
+	printf '# a comment\n db\n\ncache \n' | root_file /etc/service/api/depends
+}
+
+@test "graph: the order of starts" {
+	net
+	ctl 0 graph
+	[ "$out" = "    1  cache
+    1  db
+    1  lone
+    2  api, after db, cache
+    3  web, after api, cache" ]
+	[ -z "$err" ]
+	ctl 0 graph api
+	[ "$out" = "    1  cache
+    1  db
+    2  api, after db, cache" ]
+	ctl 0 graph 'l*' /etc/service/cache
+	[ "$out" = $'    1  cache\n    1  lone' ]
+	ctl 4 graph none
+	[[ $err == "*** none: "* ]]
+	ctl 2 graph --json
+	ctl 2 status --dot
+}
+
+@test "graph: circles and what is missing" {
+	net
+	setting db depends web
+	good_service lost
+	setting lost depends none
+	good_service waits
+	setting waits depends lost
+	ctl 1 graph
+	[ "$out" = $'    1  cache\n    1  lone' ]
+	[ "$err" = "*** lost: depends on none, which is not in /etc/service (remove the line from depends, or add it)
+*** api, db, web depend on each other in a circle; none of them is started (edit their depends files)
+*** waits: waits for lost, which is never started" ]
+	ctl 1 graph --dot
+	[[ $out == *'"db" [color=red];'* ]]
+}
+
+@test "graph: a long chain" {
+	local i
+	for ((i = 1; i <= 300; i++)); do
+		mkdir "$ROOT/etc/service/s$i"
+		echo "s$((i - 1))" >"$ROOT/etc/service/s$i/depends"
+	done
+	mkdir "$ROOT/etc/service/s0"
+	ctl 0 graph
+	[ "$(tail -n 1 <<<"$out")" = "  301  s300, after s299" ]
+}
+
+@test "graph --dot: for graphviz" {
+	net
+	ctl 0 graph --dot
+	[ "$out" = 'digraph services {
+	rankdir=LR;
+	"api";
+	"db" -> "api";
+	"cache" -> "api";
+	"cache";
+	"db";
+	"lone";
+	"web";
+	"api" -> "web";
+	"cache" -> "web";
+}' ]
+	local name=$'a"b\\c\nd'
+	good_service "$name"
+	ctl 0 graph --dot "$name"
+	# shellcheck disable=SC2016
+	[ "$(sed -n 3p <<<"$out")" = '	"a\"b\\c\\nd";' ]
+}
