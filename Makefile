@@ -96,8 +96,8 @@ SMALL_PROTO_OBJECTS = $(addprefix $(BUILD)/small/proto/, escape.o names.o rpc.o)
 GATE_OBJECTS = $(addprefix $(BUILD)/small/supervisor/gate/, client.o gate.o \
 	operation.o outcome.o sandbox.o subscription.o translate.o view.o \
 	wait.o)
-CLIENT_OBJECTS = $(addprefix $(BUILD)/small/ctl/, check.o client.o directory.o \
-	graph.o initctl.o json.o order.o print.o report.o show.o sv.o sv_service.o value.o) \
+CLIENT_OBJECTS = $(addprefix $(BUILD)/small/ctl/, check.o client.o command.o \
+	directory.o graph.o initctl.o json.o order.o print.o report.o show.o sv.o sv_service.o value.o) \
 	$(BUILD)/small/proto/settings.o $(BUILD)/small/proto/values.o
 SETUSER_OBJECTS = $(BUILD)/ctl/setuser.o $(BUILD)/proto/escape.o
 PROGRAMS = $(BUILD)/my_init $(BUILD)/supervisor.bin $(BUILD)/gate \

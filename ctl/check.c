@@ -302,14 +302,13 @@ check_given(const char *given)
 }
 
 void
-check_services(int argc, char **argv, const struct locally *options)
+check_services(int argc, char **argv)
 {
 	static char usual[] = SERVICE_DIRECTORY;
 	char *all[] = { usual };
 	unsigned count = 0;
 	int i;
 
-	(void)options;
 	if (argc == 0) {
 		argc = 1;
 		argv = all;

@@ -71,6 +71,41 @@ void	client_free(struct answer *);
 bool	client_read(const char *, size_t, struct answer *);
 int64_t	now_ms(void);
 
+/* command.c: options that not every command takes, ... */
+enum option_bit {
+	OPTION_TIMEOUT = 1,
+	OPTION_NO_WAIT = 2,
+	OPTION_CODE = 4,
+	OPTION_ONLY = 8,
+	OPTION_WAIT_FOR = 16,	/* --ready, --down, --any-exit */
+	OPTION_DOT = 32,
+};
+#define OPTION_LAST	OPTION_DOT
+
+/* ... and commands. */
+struct command {
+	const char	*name;
+	enum rpc_method	method;		/* 0: nobody is asked */
+	unsigned	takes;		/* option bits */
+	int		least, most;	/* arguments; -1: any number */
+	const char	*arguments;
+	const char	*help;
+};
+
+extern struct options {
+	bool		json;
+	unsigned	given;		/* option bits */
+	const char	*spelling[OPTION_LAST + 1];	/* of each, as it was given */
+	struct parameters parameters;
+} options;
+int	written(void);
+void	print_help(void) __attribute__((noreturn));
+void	usage_error(const char *, ...)
+	    __attribute__((noreturn, format(printf, 1, 2)));
+void	parse_options(int argc, char **argv);
+const struct command *find_command(const char *name);
+void	check_options(const struct command *);
+
 /* json.c */
 void	json_print(FILE *, const msgpack_object *);
 void	json_string(FILE *, const char *, size_t length);
@@ -116,13 +151,8 @@ struct value {
 struct value value_of(const struct settings *, unsigned);
 const char *limit_in_words(uint64_t, char buffer[24]);
 
-/* Commands that are done here, with files, and need no supervisor. */
-struct locally {
-	bool		json, dot;
-};
-
 /* show.c */
-void	show_services(int argc, char **argv, const struct locally *);
+void	show_services(int argc, char **argv);
 
 /* order.c: in which order services are started. */
 struct ordered {
@@ -139,10 +169,10 @@ int	order_read(const char *path, struct ordered **,
 	    void (*fault)(const char *name, const char *text));
 
 /* check.c */
-void	check_services(int argc, char **argv, const struct locally *);
+void	check_services(int argc, char **argv);
 
 /* graph.c */
-void	graph_services(int argc, char **argv, const struct locally *);
+void	graph_services(int argc, char **argv);
 
 /* sv.c */
 int	sv_main(int argc, char **argv);

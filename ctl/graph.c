@@ -133,7 +133,7 @@ print_dot(void)
 }
 
 void
-graph_services(int argc, char **argv, const struct locally *options)
+graph_services(int argc, char **argv)
 {
 	int i, found = order_read(SERVICE_DIRECTORY, &services, complain);
 
@@ -148,7 +148,7 @@ graph_services(int argc, char **argv, const struct locally *options)
 		choose_named(service_name(argv[i]));
 	for (i = 0; i < found && argc == 0; i++)
 		services[i].chosen = true;
-	if (options->dot)
+	if (options.given & OPTION_DOT)
 		print_dot();
 	else
 		print_levels();

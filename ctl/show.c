@@ -349,12 +349,12 @@ show_matching(const char *pattern)
 }
 
 void
-show_services(int argc, char **argv, const struct locally *options)
+show_services(int argc, char **argv)
 {
 	const char *name;
 	int i;
 
-	json = options->json;
+	json = options.json;
 	if (json)
 		fputs("{\"services\": [", stdout);
 	for (i = 0; i < argc; i++) {
