@@ -188,6 +188,9 @@ struct target {
 	int64_t		seconds;	/* in this state */
 	bool		since_asked;	/* it began after we did */
 	bool		want_up, paused, got_term;
+	bool		starting;	/* it runs, and is not ready */
+	bool		done;		/* a oneshot that has ended well */
+	struct target	*log;		/* its logger, if that is asked for */
 	char		*failure;	/* a line to be printed in its turn */
 };
 extern bool targets_in_order;	/* print no failure before its turn */
@@ -196,6 +199,7 @@ extern int target_count;
 extern int target_failures;
 extern int64_t began_ms;
 void	target_open(struct target *, const char *given);
+void	target_open_log(struct target *);
 void	target_done(struct target *);
 void	target_print(const struct target *);
 int	targets_open(void);

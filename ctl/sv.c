@@ -36,8 +36,9 @@ passes_check(const struct target *target)
 	int status = -1;
 	pid_t pid;
 
+	/* Then the supervisor knows whether it is ready. */
 	if (faccessat(target->directory, "check", F_OK, 0) == -1)
-		return true;
+		return !target->starting;
 	if (fchdir(target->directory) == -1)
 		return false;
 	posix_spawn_file_actions_init(&actions);
@@ -58,10 +59,11 @@ has_come_about(const struct target *target, char character)
 
 	switch (character) {
 	case 'u':
-		return runs && target->state == RUN && passes_check(target);
+		return target->done ||
+		    (runs && target->state == RUN && passes_check(target));
 	case 'd':
 	case 'x':
-		return !runs && target->state == DOWN;
+		return !runs && !target->done && target->state == DOWN;
 	case 'C':
 		return !runs || passes_check(target);
 	case 't':
@@ -69,8 +71,8 @@ has_come_about(const struct target *target, char character)
 	case 'r':
 		if (!runs && !target->want_up)
 			return true;
-		return target->since_asked && runs && !target->got_term &&
-		    passes_check(target);
+		return target->since_asked && (target->done || (runs &&
+		    !target->got_term && passes_check(target)));
 	case 'o':
 		return !(!runs && !target->since_asked) &&
 		    !(runs && target->want_up);
@@ -144,6 +146,8 @@ print_all(void)
 {
 	int i, code = 0;
 
+	for (i = 0; i < target_count; i++)
+		target_open_log(&targets[i]);
 	targets_look();
 	for (i = 0; i < target_count; i++) {
 		if (targets[i].directory == -1) {
@@ -154,7 +158,7 @@ print_all(void)
 		}
 		target_print(&targets[i]);
 		putchar('\n');
-		code = targets[i].pid > 0 ? 0 : LSB_DOWN;
+		code = targets[i].pid > 0 || targets[i].done ? 0 : LSB_DOWN;
 	}
 	return lsb ? code : exit_code();
 }

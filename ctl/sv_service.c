@@ -68,6 +68,32 @@ is_same(const struct stat *st, int directory, const char *name)
 	    other.st_dev == st->st_dev && other.st_ino == st->st_ino;
 }
 
+/* A logger is a service of its own, and called after that whose logger it is. */
+static bool
+log_name(char name[STATE_NAME_MAX + 1], const char *service)
+{
+	return snprintf(name, STATE_NAME_MAX + 1, "%s/log", service) <=
+	    STATE_NAME_MAX;
+}
+
+/* Is it this service's directory, or its logger's?  Then that is its name. */
+static bool
+takes_name(struct target *target, const struct stat *st, int services,
+    const char *service)
+{
+	char log[STATE_NAME_MAX + 1];
+
+	if (service[0] == '.' || strlen(service) > STATE_NAME_MAX)
+		return false;
+	if (is_same(st, services, service))
+		strcpy(target->name, service);
+	else if (log_name(log, service) && is_same(st, services, log))
+		strcpy(target->name, log);
+	else
+		return false;
+	return true;
+}
+
 /* The name under which a directory is a service: its own, or any link's to it. */
 static bool
 find_name(struct target *target)
@@ -83,12 +109,8 @@ find_name(struct target *target)
 	found = target->name[0] != '\0' &&
 	    is_same(&st, dirfd(services), target->name);
 	while (!found && (entry = readdir(services)) != NULL)
-		if (entry->d_name[0] != '.' &&
-		    strlen(entry->d_name) <= STATE_NAME_MAX &&
-		    is_same(&st, dirfd(services), entry->d_name)) {
-			strcpy(target->name, entry->d_name);
-			found = true;
-		}
+		found = takes_name(target, &st, dirfd(services),
+		    entry->d_name);
 	closedir(services);
 	return found;
 }
@@ -128,6 +150,24 @@ target_open(struct target *target, const char *given)
 		    ENOENT);
 }
 
+/* Has its logger, if there is one, asked about and printed as well. */
+void
+target_open_log(struct target *target)
+{
+	struct target *log;
+
+	if (target->directory == -1 ||
+	    (log = calloc(1, sizeof(*log))) == NULL)
+		return;
+	log->given = "log";
+	log->directory = openat(target->directory, "log",
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (log->directory == -1 || !log_name(log->name, target->name))
+		free(log);
+	else
+		target->log = log;
+}
+
 /* --- what it is --------------------------------------------------------------- */
 
 static void
@@ -143,6 +183,10 @@ read_service(struct target *target, const msgpack_object *service)
 	    number_of(service, "uptime_ms", 0) : since_ms) / 1000;
 	target->since_asked = since_ms <= now_ms() - began_ms;
 	target->want_up = rpc_is(rpc_find(service, "want"), "up");
+	target->starting = is_state(service, "starting");
+	target->done = is_state(service, "up") && target->pid == 0;
+	if (target->done)
+		target->seconds = since_ms / 1000;
 	target->paused = is_true(service, "paused");
 	target->got_term = number_of(service, "sent", 0) == 15 &&
 	    target->state == RUN;
@@ -167,6 +211,22 @@ find_service(const msgpack_object *services, const char *name)
 	return NULL;
 }
 
+/* A service, and its logger unless the supervisor knows none. */
+static void
+read_both(struct target *target, const msgpack_object *service,
+    const msgpack_object *services)
+{
+	const msgpack_object *log;
+
+	read_service(target, service);
+	if (target->log == NULL)
+		return;
+	if ((log = find_service(services, target->log->name)) != NULL)
+		read_service(target->log, log);
+	else
+		target->log = NULL;
+}
+
 /* Nobody answers: what runit says without its runsv. */
 static void
 give_up_unreachable(struct target *target, enum client_result result)
@@ -187,12 +247,16 @@ call_batch(enum rpc_method method, const char *signal, int first, int *last,
     struct answer *answer)
 {
 	struct parameters parameters = PARAMETERS_NONE;
-	const char *names[BATCH];
+	const char *names[2 * BATCH];
 	int i;
 
-	for (i = first; i < target_count && parameters.count < BATCH; i++)
-		if (targets[i].directory != -1)
-			names[parameters.count++] = targets[i].name;
+	for (i = first; i < target_count && parameters.count < BATCH; i++) {
+		if (targets[i].directory == -1)
+			continue;
+		names[parameters.count++] = targets[i].name;
+		if (targets[i].log != NULL)
+			names[parameters.count++] = targets[i].log->name;
+	}
 	*last = i;
 	parameters.names = names;
 	parameters.signal = signal;
@@ -237,7 +301,7 @@ targets_look(void)
 				give_up(target, "warning", "unable to open "
 				    "supervise/ok", ENOENT);
 			else
-				read_service(target, service);
+				read_both(target, service, services);
 		}
 		client_free(&answer);
 	}
@@ -249,12 +313,13 @@ target_print(const struct target *target)
 	static const char *const states[] = {
 		[DOWN] = "down", [RUN] = "run", [FINISH] = "finish",
 	};
-	bool runs = target->pid > 0, normally_up;
+	bool runs = target->pid > 0 || target->done, normally_up;
 
 	normally_up = faccessat(target->directory, "down", F_OK, 0) == -1 &&
 	    errno == ENOENT;
-	printf("%s: %s: ", states[target->state], escape(target->given));
-	if (target->state != DOWN)
+	printf("%s: %s: ", target->done ? "run" : states[target->state],
+	    escape(target->given));
+	if (target->pid > 0)
 		printf("(pid %d) ", target->pid);
 	printf("%llds", (long long)target->seconds);
 	if (runs && !normally_up)
@@ -269,6 +334,10 @@ target_print(const struct target *target)
 		printf(", want down");
 	if (runs && target->got_term)
 		printf(", got TERM");
+	if (target->log != NULL) {
+		printf("; ");
+		target_print(target->log);
+	}
 }
 
 /* --- what is asked of it ------------------------------------------------------ */
