@@ -13,11 +13,11 @@ _initctl_add() {
 # The services: by name, or by path where one was begun.
 _initctl_services() {
 	local directory name
-	for directory in /etc/service/*/; do
+	for directory in /etc/service/*/ /etc/service/*/log/; do
 		directory=${directory%/}
 		[ -d "$directory" ] || continue
 		name=$directory
-		[[ $typed == /* ]] || name=${directory##*/}
+		[[ $typed == /* ]] || name=${directory#/etc/service/}
 		[[ $name != "${typed_plain}"* ]] || COMPREPLY+=("$(printf %q "$name")")
 	done
 }
@@ -54,6 +54,8 @@ _initctl() {
 	case $typed,$command in
 	-*,shutdown) _initctl_add --json --socket --timeout --exit-code ;;
 	-*,stop) _initctl_add --json --socket --timeout --no-wait --only ;;
+	-*,graph) _initctl_add --dot ;;
+	-*,check) ;;
 	-*,wait) _initctl_add --json --socket --timeout --ready --down \
 	    --any-exit ;;
 	-*,start | -*,restart | -*,once)
@@ -62,7 +64,7 @@ _initctl() {
 	-*,) _initctl_add --json --socket --timeout --no-wait --exit-code \
 	    --version --help ;;
 	*,) _initctl_add status start stop restart once reload signal wait rescan \
-	    enable-insecure-key shutdown version help ;;
+	    enable-insecure-key shutdown show check graph version help ;;
 	*,signal)
 		# The first word after it that is no option is the signal.
 		for ((i++; i < COMP_CWORD; i++)); do
@@ -76,8 +78,10 @@ _initctl() {
 		done
 		_initctl_add HUP INT QUIT KILL USR1 USR2 ALRM TERM CONT STOP \
 		    WINCH ;;
-	*,status | *,list | *,start | *,stop | *,restart | *,once | *,reload | *,wait)
+	*,status | *,list | *,start | *,stop | *,restart | *,once | *,reload | \
+	    *,wait | *,show | *,graph)
 		_initctl_services ;;
+	*,check) _initctl_files ;;
 	esac
 }
 complete -F _initctl initctl
