@@ -25,6 +25,8 @@ static const struct command commands[] = {
 	    "send a signal (HUP, USR1, 15 ...)" },
 	{ "wait", RPC_WAIT, OPTION_TIMEOUT | OPTION_WAIT_FOR, 1, -1, "NAME...",
 	    "wait until it is ready, down or has ended" },
+	{ "health", RPC_STATUS, 0, 0, -1, "[NAME...]",
+	    "is all up that is to be? (3: no)" },
 	{ "rescan", RPC_RESCAN, 0, 0, 0, "",
 	    "look for new and removed services in " SERVICE_DIRECTORY },
 	{ "enable-insecure-key", RPC_ENABLE_INSECURE_KEY, 0, 0, 0, "",

@@ -43,6 +43,7 @@ struct parameters {
 	int		exit_code;	/* -1: not sent */
 	const char	*wait_for;	/* or NULL */
 	bool		only;
+	bool		health;		/* of status, and not sent */
 };
 #define PARAMETERS_NONE	{ .timeout_ms = -1, .exit_code = -1 }
 
@@ -116,6 +117,7 @@ int64_t	number_of(const msgpack_object *map, const char *key, int64_t fallback);
 bool	is_true(const msgpack_object *map, const char *key);
 bool	is_state(const msgpack_object *service, const char *state);
 void	print_exit(const msgpack_object *end);
+void	print_end(const msgpack_object *service);
 void	print_status(const msgpack_object *result);
 unsigned distance(const char *, const char *);
 

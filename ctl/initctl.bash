@@ -63,7 +63,7 @@ _initctl() {
 	-*,?*) _initctl_add --json --socket ;;
 	-*,) _initctl_add --json --socket --timeout --no-wait --exit-code \
 	    --version --help ;;
-	*,) _initctl_add status start stop restart once reload signal wait rescan \
+	*,) _initctl_add status start stop restart once reload signal wait health rescan \
 	    enable-insecure-key shutdown show check graph version help ;;
 	*,signal)
 		# The first word after it that is no option is the signal.
@@ -79,7 +79,7 @@ _initctl() {
 		_initctl_add HUP INT QUIT KILL USR1 USR2 ALRM TERM CONT STOP \
 		    WINCH ;;
 	*,status | *,list | *,start | *,stop | *,restart | *,once | *,reload | \
-	    *,wait | *,show | *,graph)
+	    *,wait | *,health | *,show | *,graph)
 		_initctl_services ;;
 	*,check) _initctl_files ;;
 	esac

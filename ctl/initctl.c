@@ -162,6 +162,7 @@ initctl_main(int argc, char **argv)
 	}
 	if (argc > 0)
 		take_names(argc, argv);
+	options.parameters.health = strcmp(command->name, "health") == 0;
 	/* The end of all processes may come before its announcement is read. */
 	if (command->method == RPC_SHUTDOWN)
 		signal(SIGTERM, SIG_IGN);

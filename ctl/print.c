@@ -117,7 +117,7 @@ print_exit(const msgpack_object *end)
 }
 
 /* What is wrong, or its last end; what it will do next; what it says of itself. */
-static void
+void
 print_end(const msgpack_object *service)
 {
 	const char *error = text_of(rpc_find(service, "error"));

@@ -172,20 +172,60 @@ report_outcome(const msgpack_object *service, enum rpc_method method,
 	    text_of(rpc_find(error, "message")));
 }
 
+/* Is one not up that is to be?  One that is named is to be up in any case. */
 static void
-report_status(const msgpack_object *result, bool named, bool json)
+report_health(const msgpack_object *result, bool named, bool json)
 {
+	const msgpack_object *services = rpc_find(result, "services"), *service;
+	const msgpack_object *want, *phase = rpc_find(result, "phase");
+	uint32_t i, up = 0;
+
+	for (i = 0; services != NULL &&
+	    services->type == MSGPACK_OBJECT_ARRAY &&
+	    i < services->via.array.size; i++) {
+		service = &services->via.array.ptr[i];
+		want = rpc_find(service, "want");
+		if (is_state(service, "up")) {
+			up++;
+			continue;
+		}
+		if (!named && want != NULL && rpc_is(want, "down"))
+			continue;
+		note(EXIT_NOT_UP);
+		if (json)
+			continue;
+		printf("%s: %s: ", text_of(rpc_find(service, "name")),
+		    text_of(rpc_find(service, "state")));
+		print_end(service);
+		putchar('\n');
+	}
+	if (phase != NULL && !rpc_is(phase, phase_names[PHASE_RUNNING])) {
+		note(EXIT_NOT_UP);
+		if (!json)
+			printf("not running: %s\n", text_of(phase));
+	}
+	if (worst == EXIT_DONE && !json)
+		printf("%u service%s up\n", up, up == 1 ? "" : "s");
+}
+
+static void
+report_status(const msgpack_object *result,
+    const struct parameters *parameters, bool json)
+{
+	bool named = parameters->names != NULL;
 	const msgpack_object *services = rpc_find(result, "services");
 	const msgpack_object *unknown = rpc_find(result, "unknown");
 	uint32_t i;
 
-	if (!json)
+	if (parameters->health)
+		report_health(result, named, json);
+	else if (!json)
 		print_status(result);
 	fflush(stdout);
 	for (i = 0; unknown != NULL && unknown->type == MSGPACK_OBJECT_ARRAY &&
 	    i < unknown->via.array.size; i++)
 		report_unknown(text_of(&unknown->via.array.ptr[i]));
-	for (i = 0; named && services != NULL &&
+	for (i = 0; named && !parameters->health && services != NULL &&
 	    services->type == MSGPACK_OBJECT_ARRAY &&
 	    i < services->via.array.size; i++)
 		if (!is_state(&services->via.array.ptr[i], "up"))
@@ -202,7 +242,7 @@ report_result(enum rpc_method method, const struct parameters *parameters,
 
 	switch (method) {
 	case RPC_STATUS:
-		report_status(result, parameters->names != NULL, json);
+		report_status(result, parameters, json);
 		return;
 	case RPC_VERSION:
 		if (!json)

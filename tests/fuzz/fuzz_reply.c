@@ -118,6 +118,9 @@ report(const struct answer *answer)
 		parameters.wait_for = rpc_fors[method];
 		report_result(RPC_WAIT, &parameters, answer->result, false);
 	}
+	parameters.health = true;
+	report_result(RPC_STATUS, &parameters, answer->result, false);
+	parameters.health = false;
 	parameters.names = NULL;
 	parameters.count = 0;
 	report_result(RPC_STATUS, &parameters, answer->result, false);

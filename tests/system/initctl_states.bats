@@ -169,3 +169,54 @@ all_failed() {
 	wait_output '^web USR2'
 	no_output '^web HUP'
 }
+
+@test "health: is all up that is to be?" {
+	good_service a
+	good_service off
+	root_file /etc/service/off/down </dev/null
+	slow_start
+	container_start --
+	wait_up a
+	wait_for "slow to start" _is slow state starting
+	ctl 3 health
+	[ "$out" = "slow: starting: -" ]
+	ctl 0 health a
+	[ "$out" = "1 service up" ]
+	let_go
+	wait_for "slow to be up" _is slow state up
+	ctl 0 health
+	[ "$out" = "2 services up" ]
+	ctl 3 health off a
+	[ "$out" = "off: down: -" ]
+	ctl 4 health none
+	ctl 3 --json health off
+	json "r['services'][0]['state'] == 'down'"
+	ctl 0 signal KILL slow
+	wait_for "slow to be started again" _is slow restarts 1
+	container_exec sh -c 'echo 9 >/etc/service/a/umask'
+	ctl 1 restart a
+	ctl 3 health a
+	[[ $out == "a: failed: umask: line 1: "* ]]
+}
+
+# A service that is ready when there is /tmp/go.
+slow_start() {
+	good_service slow
+	root_file /etc/service/slow/check 755 <<<$'#!/bin/sh\n[ -e /tmp/go ]'
+}
+
+@test "health: not while startup scripts run" {
+	startup_script 10_wait <<-'EOS'
+	#!/bin/sh
+	echo "script begins"
+	until [ -e /tmp/go ]; do sleep 0.05; done
+	EOS
+	container_start --
+	wait_output '^script begins'
+	ctl 3 health
+	[ "$out" = "not running: startup scripts" ]
+	let_go
+	wait_phase running
+	ctl 0 health
+	[ "$out" = "0 services up" ]
+}
