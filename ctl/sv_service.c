@@ -260,6 +260,7 @@ call_batch(enum rpc_method method, const char *signal, int first, int *last,
 	*last = i;
 	parameters.names = names;
 	parameters.signal = signal;
+	parameters.only = method == RPC_STOP;	/* to runit, each is alone */
 	parameters.no_wait = method != RPC_STATUS && method != RPC_SIGNAL;
 	return client_call(method, &parameters, answer);
 }

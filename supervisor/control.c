@@ -74,6 +74,20 @@ may_be_early(const struct gate_request *request)
 	    (request->type == GATE_START || request->type == GATE_ONCE);
 }
 
+/* At the container's end there is an order already, and only forces it. */
+static void
+stop_service(struct service *service, bool only)
+{
+	if (!only && !logger_is_one(service) &&
+	    table->header.phase <= PHASE_RUNNING) {
+		order_stop(service);
+		return;
+	}
+	if (only)
+		order_release(service);
+	service_want(service, WANT_DOWN, false);
+}
+
 /* Services come with the end of the boot; late in a shutdown none is started. */
 static enum gate_answer
 answer_named(const struct gate_request *request, struct gate_reply *reply)
@@ -96,7 +110,7 @@ answer_named(const struct gate_request *request, struct gate_reply *reply)
 		return signal_service(service,
 		    setting_of(service)->reload_signal, reply);
 	if (request->type == GATE_STOP) {
-		service_want(service, WANT_DOWN, false);
+		stop_service(service, request->number == 1);
 		return GATE_ACCEPTED;
 	}
 	if (phase == PHASE_STOP_SCRIPT || phase >= PHASE_STOP_SERVICES)

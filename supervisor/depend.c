@@ -285,6 +285,15 @@ depend_is_stuck(const struct service *service)
 	    service->complaint != 0);
 }
 
+/* A mark that no service has yet (service->visit). */
+uint32_t
+depend_visit(void)
+{
+	static uint32_t visit;
+
+	return ++visit;
+}
+
 /*
  * Starts all that a service needs, in whatever depth, because somebody has asked
  * for it by name; while startup scripts run, what is no service yet becomes one.
@@ -293,12 +302,12 @@ void
 depend_start(struct service *service)
 {
 	static uint16_t found[STATE_SLOTS];
-	static uint32_t visit;
+	uint32_t visit = depend_visit();
 	unsigned count = 0, i;
 	struct service *other;
 	char *text, *name;
 
-	service->visit = ++visit;
+	service->visit = visit;
 	found[count++] = number_of(service);
 	for (i = 0; i < count; i++) {
 		text = depend_read(service_at(found[i] - 1u));

@@ -47,9 +47,12 @@ ending_was_good(const struct state_slot *slot)
 	    !(slot->flags & SLOT_UNFIT);
 }
 
-/* Why it is not going to be started again, unless that has been said. */
-static void
-explain_failure(struct service *service, const struct service_policy *policy)
+/*
+ * It is about to be failed: says why it is not going to be started again, unless that
+ * has been said.  Who sees the state is to find the reason there.
+ */
+void
+ending_explain(struct service *service, const struct service_policy *policy)
 {
 	const struct state_slot *slot = service_slot(service);
 	int status = slot->exit_status;
@@ -79,8 +82,6 @@ ending_for_good(struct service *service, const struct service_policy *policy)
 	const struct state_slot *slot = service_slot(service);
 	int code = status_code(slot->exit_status);
 
-	if (slot->state == SERVICE_FAILED)
-		explain_failure(service, policy);
 	if (!(service->entries & ENTRY(ESSENTIAL)) || slot->want == WANT_ONCE ||
 	    table->header.phase > PHASE_RUNNING)
 		return;

@@ -1,7 +1,7 @@
 /*
- * The order in which services end with the container: who depends on another ends
- * before it (the file depends).  What was read when the end began counts, for all
- * of it.
+ * The order in which services end, with the container or one with those that depend
+ * on it: who depends on another ends before it (the file depends).  What was read when
+ * the end began counts, for all of it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +17,25 @@ struct depends {
 static unsigned needed;		/* services that have to wait with their end */
 
 static bool
-takes_part(const struct service *service, bool early)
+takes_part(const struct service *service)
 {
 	const struct state_slot *slot = service_slot(service);
 
-	return slot->state != SERVICE_DOWN && slot->state != SERVICE_FAILED &&
-	    early == (bool)(slot->flags & SLOT_EARLY);
+	return slot->state != SERVICE_DOWN && slot->state != SERVICE_FAILED;
+}
+
+static bool
+is_early(const struct service *service)
+{
+	return service_slot(service)->flags & SLOT_EARLY;
+}
+
+/* At the end of the container, early services are another matter: they end later. */
+static bool
+are_together(const struct service *service, const struct service *other)
+{
+	return table->header.phase <= PHASE_RUNNING ||
+	    is_early(service) == is_early(other);
 }
 
 /* That one ends after this one. */
@@ -35,7 +48,7 @@ add(struct depends *depends, struct service *other)
 
 /* What it depends on, and its logger, which has all of its last words to read. */
 static void
-note(struct service *service, bool early)
+note(struct service *service)
 {
 	struct service *logger = logger_of(service), *other;
 	struct depends *depends;
@@ -45,9 +58,9 @@ note(struct service *service, bool early)
 	char *name;
 	size_t lines = 2;
 
-	if (logger != NULL && !takes_part(logger, early))
+	if (logger != NULL && !takes_part(logger))
 		logger = NULL;
-	if (text == NULL && logger == NULL)
+	if (service->depends != NULL || (text == NULL && logger == NULL))
 		return;
 	for (p = text; p != NULL && (p = strchr(p, '\n')) != NULL; p++)
 		lines++;
@@ -60,15 +73,35 @@ note(struct service *service, bool early)
 	while ((name = depend_next(&text)) != NULL) {
 		other = index_find(name);
 		if (other != NULL && other != service && other != logger &&
-		    takes_part(other, early))
+		    takes_part(other) && are_together(service, other))
 			add(depends, other);
 	}
 	service->depends = depends;
 }
 
+/* Nobody waits for the end of this one any more; who waited for no other is next. */
+static void
+forget(struct service *service)
+{
+	struct depends *depends = service->depends;
+	struct service *other;
+	unsigned i;
+
+	service->depends = NULL;
+	for (i = 0; depends != NULL && i < depends->count; i++) {
+		other = service_at(depends->slots[i]);
+		if (other->needed == 0 || --other->needed > 0)
+			continue;
+		needed--;
+		if (service_slot(other)->want == WANT_DOWN)
+			service_event(other, EVENT_STOP);
+	}
+	free(depends);
+}
+
 /*
- * Finds out who has to end before whom, of the early services or of the others.
- * From now on order_holds tells who has to wait.
+ * The container ends: finds out who has to end before whom, of the early services or
+ * of the others.  From now on order_holds tells who has to wait.
  */
 void
 order_begin(bool early)
@@ -81,8 +114,128 @@ order_begin(bool early)
 	done[early] = true;
 	for (service = service_next(NULL); service != NULL;
 	    service = service_next(service))
-		if (takes_part(service, early))
-			note(service, early);
+		forget(service);
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service))
+		if (takes_part(service) && is_early(service) == early)
+			note(service);
+}
+
+/* --- one that others need ------------------------------------------------------- */
+
+/* Does a service depend on one of those that are marked? */
+static bool
+depends_on_one(const struct service *service, uint32_t visit)
+{
+	unsigned i;
+
+	for (i = 0; service->depends != NULL && i < service->depends->count;
+	    i++)
+		if (service_at(service->depends->slots[i])->visit == visit)
+			return true;
+	return false;
+}
+
+/* Marks a service and all that depend on it, in whatever depth. */
+static void
+mark_dependents(struct service *service, uint32_t visit)
+{
+	struct service *other;
+	bool more = true;
+
+	service->visit = visit;
+	while (more) {
+		more = false;
+		for (other = service_next(NULL); other != NULL;
+		    other = service_next(other))
+			if (other->visit != visit &&
+			    depends_on_one(other, visit)) {
+				other->visit = visit;
+				more = true;
+			}
+	}
+}
+
+/* Of those that are marked: none waits for another that waits for it. */
+static void
+release_circles(uint32_t visit)
+{
+	static uint16_t left[STATE_SLOTS], next[STATE_SLOTS];
+	struct service *service, *other;
+	unsigned i, count = 0, at;
+
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service)) {
+		i = (unsigned)(service - service_at(0));
+		left[i] = (uint16_t)service->needed;
+		if (service->visit == visit && service->needed == 0)
+			next[count++] = (uint16_t)i;
+	}
+	for (at = 0; at < count; at++) {
+		service = service_at(next[at]);
+		for (i = 0; service->depends != NULL &&
+		    i < service->depends->count; i++) {
+			other = service_at(service->depends->slots[i]);
+			if (other->visit == visit &&
+			    --left[service->depends->slots[i]] == 0)
+				next[count++] = service->depends->slots[i];
+		}
+	}
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service))
+		if (service->visit == visit &&
+		    left[service - service_at(0)] > 0)
+			order_release(service);
+}
+
+/*
+ * Asks a service to end after all that depend on it, in whatever depth; they are not
+ * started again before somebody asks for them.
+ */
+void
+order_stop(struct service *service)
+{
+	uint32_t visit = depend_visit();
+	struct service *other;
+
+	for (other = service_next(NULL); other != NULL;
+	    other = service_next(other))
+		if (takes_part(other))
+			note(other);
+	mark_dependents(service, visit);
+	for (other = service_next(NULL); other != NULL;
+	    other = service_next(other))
+		if (other->visit != visit &&
+		    service_slot(other)->want != WANT_DOWN)
+			forget(other);
+	release_circles(visit);
+	for (other = service_next(NULL); other != NULL;
+	    other = service_next(other))
+		if (other->visit == visit)
+			service_want(other, WANT_DOWN,
+			    service_slot(other)->flags & SLOT_REMOVED);
+}
+
+/* A supervisor before us has begun to stop some of them: the order still holds. */
+void
+order_resume(void)
+{
+	struct service *service;
+
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service))
+		if (takes_part(service) &&
+		    service_slot(service)->want == WANT_DOWN)
+			note(service);
+}
+
+/* It is to end without regard to those that need it. */
+void
+order_release(struct service *service)
+{
+	if (service->needed > 0)
+		needed--;
+	service->needed = 0;
 }
 
 bool
@@ -104,7 +257,8 @@ order_end(void)
 	    service = service_next(service))
 		if (service->needed > 0) {
 			service->needed = 0;
-			service_event(service, EVENT_STOP);
+			if (service_slot(service)->want == WANT_DOWN)
+				service_event(service, EVENT_STOP);
 		}
 	return true;
 }
@@ -113,22 +267,8 @@ order_end(void)
 void
 order_down(struct service *service)
 {
-	struct depends *depends = service->depends;
-	struct service *other;
-	unsigned i;
-
-	if (service->needed > 0)
-		needed--;
-	service->needed = 0;
-	service->depends = NULL;
-	for (i = 0; depends != NULL && i < depends->count; i++) {
-		other = service_at(depends->slots[i]);
-		if (other->needed == 0 || --other->needed > 0)
-			continue;
-		needed--;
-		service_event(other, EVENT_STOP);
-	}
-	free(depends);
+	order_release(service);
+	forget(service);
 }
 
 /* Each of those that are left needs another of them? */

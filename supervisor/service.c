@@ -250,6 +250,8 @@ service_event(struct service *service, enum service_event event)
 	if (step.unfit && event == EVENT_TIMER)
 		reason_set(service, "not ready within %lld ms (timeout-up)",
 		    (long long)policy.timeout_up_ms);
+	if (step.state == SERVICE_FAILED && before != SERVICE_FAILED)
+		ending_explain(service, &policy);
 	set_state(service, &step);
 	if (step.unfit)
 		log_warn("%s: %s; it is stopped", escape(slot->name),
@@ -430,6 +432,8 @@ services_resume(void)
 	if (table->header.phase == PHASE_STOP_SERVICES ||
 	    table->header.phase == PHASE_STOP_EARLY)
 		order_begin(table->header.phase == PHASE_STOP_EARLY);
+	else if (table->header.phase <= PHASE_RUNNING)
+		order_resume();
 	for (service = service_next(NULL); service != NULL;
 	    service = service_next(service))
 		resume(service);

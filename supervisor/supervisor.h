@@ -205,6 +205,7 @@ bool	ending_is_none(struct service *, pid_t, int status);
 void	ending_count(struct service *);
 void	ending_died(struct service *, int status);
 bool	ending_was_good(const struct state_slot *);
+void	ending_explain(struct service *, const struct service_policy *);
 void	ending_for_good(struct service *, const struct service_policy *);
 
 /* want.c: what is asked of services. */
@@ -276,10 +277,14 @@ bool	depend_blocks(struct service *);
 void	depend_up(struct service *);
 bool	depend_is_stuck(const struct service *);
 void	depend_start(struct service *);
+uint32_t depend_visit(void);
 void	depend_forget(struct service *);
 
-/* order.c: what has to be down before a service ends, with the container */
+/* order.c: what has to be down before a service ends */
 void	order_begin(bool early);
+void	order_stop(struct service *);
+void	order_resume(void);
+void	order_release(struct service *);
 bool	order_holds(const struct service *);
 bool	order_end(void);
 void	order_down(struct service *);

@@ -177,7 +177,7 @@ stop_all() {
 	depending db
 	container_start --
 	wait_up web db
-	ctl 0 stop db
+	ctl 0 stop --only db
 	_is web state up
 	ctl 0 restart web
 	_is db state up
@@ -214,7 +214,7 @@ stop_all() {
 	ctl 0 restart db
 	container_exec kill -KILL "$(said_pid db)"
 	wait_lines 3 '^db up'
-	ctl 0 stop db
+	ctl 0 stop --only db
 	_is web pid "$web"
 	_is web state up
 	# What ends meanwhile waits for it.
@@ -233,7 +233,7 @@ stop_all() {
 	container_start --
 	wait_up db
 	wait_for "backoff" _is web state backoff
-	ctl 0 stop db
+	ctl 0 stop --only db
 	wait_waits web
 	go live
 	: >"$(container_file /tmp/live)"
@@ -482,17 +482,6 @@ stop_all() {
 	[ "$(count_output 's[0-9]+ \(PID [0-9]+\) did not shut down in time')" -eq 16 ]
 }
 
-@test "stop stops the one that is named, and no other" {
-	depending web db
-	depending db
-	container_start --
-	wait_up web db
-	ctl 0 stop db
-	_is web state up
-	ctl 0 stop web
-	stop_all
-}
-
 # --- the supervisor is killed ------------------------------------------------------------
 @test "killed while services wait: they still do, and start once" {
 	local i
@@ -590,4 +579,101 @@ stop_all() {
 	stop_all
 	in_order '^web ends$' '^post$' '^syslog finish 0 0$' '^store ends$'
 	[ "$(ups syslog)" -eq 1 ]
+}
+
+# --- one that others need is stopped ---------------------------------------------------
+@test "stop: what depends on it ends first, whatever the depth; --only: it alone" {
+	local name
+	for name in db app web; do
+		service $name <<-EOF
+		#!/bin/sh
+		trap 'sleep 0.3; echo "$name ends"; exit' TERM
+		echo "$name up \$\$"
+		while :; do sleep 0.05; done
+		EOF
+	done
+	good_service other
+	echo db >"$ROOT/etc/service/app/depends"
+	echo app >"$ROOT/etc/service/web/depends"
+	container_start KILL_PROCESS_TIMEOUT=50 --
+	wait_up web other
+	ctl 0 stop db
+	in_order '^web ends$' '^app ends$' '^db ends$'
+	[ "$(value web state)$(value app state)$(value db state)" = downdowndown ]
+	[ "$(value other state)" = up ]
+	ctl 0 start web
+	wait_lines 2 '^web up'
+	[ "$(value db state)" = up ]
+	ctl 0 stop --only app
+	[ "$(value web state)" = up ]
+	[ "$(count_output '^web ends$')" -eq 1 ]
+	ctl 0 start app
+	wait_lines 3 '^app up'
+	# As runit has it: each for itself.
+	container_exec sv -w 5 stop db
+	[ "$(value app state)" = up ]
+	ctl 0 start db
+	container_kill TERM
+	container_wait
+	[ "$status" -eq 0 ]
+	[ "$(container_output | grep ' ends$' | tail -3)" = $'web ends\napp ends\ndb ends' ]
+}
+
+@test "stop: those that need each other stop, too; a logger stops alone" {
+	depending a
+	depending b
+	depending c a
+	service b/log <<<$'#!/bin/sh\nexec cat >/tmp/b.log'
+	container_start --
+	wait_up a c
+	wait_for "b to be up" _is b state up
+	# They were right when they started, and are not now.
+	echo b >"$(container_file /etc/service/a/depends)"
+	echo a >"$(container_file /etc/service/b/depends)"
+	ctl 0 restart b
+	ctl 0 stop b/log
+	_is b state up
+	ctl 0 start b/log
+	ctl 0 stop a
+	[ "$(value a state)$(value b state)$(value c state)" = downdowndown ]
+	_is b/log state up
+}
+
+@test "killed while one waits for those that need it: it still does" {
+	depending db
+	stubborn_service app
+	depends_on app db
+	container_start KILL_PROCESS_TIMEOUT=50 --
+	wait_up app db
+	ctl 0 --no-wait stop db
+	wait_for "app to be told" _is app state stopping
+	kill -KILL "$(supervisor_pid)"
+	wait_output 'The supervisor was killed by signal 9'
+	_is db state up
+	_is db want down
+	let_go
+	wait_down app
+	wait_down db
+}
+
+@test "stop of one that others need, and a change of mind: nobody waits for ever" {
+	service db <<-'EOF'
+	#!/bin/sh
+	echo "db up $$"
+	exec sleep 100000
+	EOF
+	stubborn_service app
+	echo db >"$ROOT/etc/service/app/depends"
+	container_start KILL_PROCESS_TIMEOUT=50 --
+	wait_up app db
+	ctl 0 --no-wait stop db
+	wait_for "app to be told" _is app state stopping
+	[ "$(value db state)" = up ]
+	# It is wanted again before the other has ended.
+	ctl 0 start db
+	let_go
+	wait_down app
+	[ "$(value db state)" = up ]
+	ctl 0 stop db
+	[ "$(value db state)" = down ]
 }
