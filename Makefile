@@ -51,7 +51,8 @@ CPPFLAGS = -D_GNU_SOURCE -I. -Isupervisor
 CFLAGS	= -std=gnu17 $(OPTIMIZE) $(WARNINGS) $(HARDENING) \
 	-ffile-prefix-map=$(CURDIR)=.
 PATHS	= -DSUPERVISOR_PATH='"$(LIBDIR)/supervisor"' \
-	-DGATE_PATH='"$(LIBDIR)/gate"' -DEMPTY_DIRECTORY='"$(LIBDIR)/empty"'
+	-DGATE_PATH='"$(LIBDIR)/gate"' \
+	-DCOLLECTOR_PATH='"$(LIBDIR)/collector"' -DEMPTY_DIRECTORY='"$(LIBDIR)/empty"'
 RELRO	= -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 
 ifeq ($(shell uname -m),aarch64)
@@ -87,20 +88,23 @@ INIT_OBJECTS = $(addprefix $(BUILD)/, initd/initd.o initd/channel.o \
 	initd/kernel.o initd/sweep.o)
 SUPERVISOR_OBJECTS = $(addprefix $(BUILD)/supervisor/, boot.o command.o \
 	control.o depend.o directory.o dump.o ending.o environment.o explain.o fsm.o gatekeeper.o \
-	group.o hook.o index.o key.o log.o logger.o main.o notify.o options.o order.o other.o probe.o reap.o \
+	group.o hook.o index.o key.o lines.o log.o logger.o main.o notify.o options.o order.o other.o probe.o reap.o \
 	reason.o run.o scan.o script.o service.o setting.o shutdown.o signal.o \
 	spawn.o table.o task.o variables.o want.o watchdog.o)
 PROTO_OBJECTS = $(addprefix $(BUILD)/proto/, escape.o names.o settings.o \
 	values.o)
 SMALL_PROTO_OBJECTS = $(addprefix $(BUILD)/small/proto/, escape.o names.o rpc.o)
 GATE_OBJECTS = $(addprefix $(BUILD)/small/supervisor/gate/, client.o gate.o \
-	operation.o outcome.o sandbox.o subscription.o translate.o view.o \
+	lines.o operation.o outcome.o sandbox.o subscription.o translate.o view.o \
 	wait.o)
+COLLECTOR_OBJECTS = $(addprefix $(BUILD)/small/supervisor/collector/, \
+	channel.o collector.o format.o output.o)
 CLIENT_OBJECTS = $(addprefix $(BUILD)/small/ctl/, check.o client.o command.o \
-	directory.o graph.o initctl.o json.o order.o print.o report.o show.o sv.o sv_service.o value.o) \
+	directory.o graph.o initctl.o json.o logs.o order.o print.o report.o show.o sv.o sv_service.o value.o) \
 	$(BUILD)/small/proto/settings.o $(BUILD)/small/proto/values.o
 SETUSER_OBJECTS = $(BUILD)/ctl/setuser.o $(BUILD)/proto/escape.o
 PROGRAMS = $(BUILD)/my_init $(BUILD)/supervisor.bin $(BUILD)/gate \
+	$(BUILD)/collector \
 	$(BUILD)/initctl $(BUILD)/setuser
 
 all: $(PROGRAMS)
@@ -114,6 +118,9 @@ $(BUILD)/supervisor.bin: $(SUPERVISOR_OBJECTS) $(PROTO_OBJECTS)
 
 $(BUILD)/gate: $(GATE_OBJECTS) $(SMALL_PROTO_OBJECTS)
 	$(INIT_CC) $(CFLAGS) -o $@ $^ $(MSGPACK) $(SMALL_LINK)
+
+$(BUILD)/collector: $(COLLECTOR_OBJECTS) $(BUILD)/small/proto/escape.o
+	$(INIT_CC) $(CFLAGS) -o $@ $^ $(SMALL_LINK)
 
 $(BUILD)/initctl: $(CLIENT_OBJECTS) $(SMALL_PROTO_OBJECTS)
 	$(INIT_CC) $(CFLAGS) -o $@ $^ $(MSGPACK) $(SMALL_LINK)
@@ -139,7 +146,7 @@ $(BUILD)/%.o: %.c Makefile
 
 # --- unit tests: the file under test, and what it cannot do without ------------
 UNIT_TESTS = $(addprefix $(BUILD)/tests/unit/, test_dump test_environment \
-	test_explain test_fsm test_log test_rpc test_sandbox test_table \
+	test_explain test_format test_fsm test_log test_rpc test_sandbox test_table \
 	test_translate test_view)
 
 FAKE_LOG = $(BUILD)/tests/unit/fake_log.o $(PROTO_OBJECTS)
@@ -148,6 +155,8 @@ $(BUILD)/tests/unit/test_dump: $(addprefix $(BUILD)/supervisor/, dump.o \
 $(BUILD)/tests/unit/test_environment: $(BUILD)/supervisor/environment.o \
 	$(FAKE_LOG)
 $(BUILD)/tests/unit/test_explain: $(BUILD)/supervisor/explain.o $(FAKE_LOG)
+$(BUILD)/tests/unit/test_format: $(BUILD)/supervisor/collector/format.o \
+	$(PROTO_OBJECTS)
 $(BUILD)/tests/unit/test_fsm: $(BUILD)/supervisor/fsm.o
 $(BUILD)/tests/unit/test_log: $(BUILD)/supervisor/log.o $(PROTO_OBJECTS)
 $(BUILD)/tests/unit/test_table: $(BUILD)/supervisor/table.o $(FAKE_LOG)
@@ -193,7 +202,7 @@ $(FUZZ_OBJECTS)/proto/rpc.o: FUZZ_SANITIZER += -fno-sanitize-coverage=trace-cmp
 $(BUILD)/fuzz/fuzz_request: $(FUZZ_OBJECTS)/supervisor/gate/translate.o
 $(BUILD)/fuzz/fuzz_gate: $(FUZZ_OBJECTS)/supervisor/control.o
 $(BUILD)/fuzz/fuzz_reply: $(addprefix $(FUZZ_OBJECTS)/ctl/, client.o json.o \
-	print.o report.o sv_service.o)
+	logs.o print.o report.o sv_service.o)
 $(BUILD)/fuzz/fuzz_reply: FUZZ_LINK = -Wl,--wrap=client_call
 
 $(FUZZ_TARGETS): $(BUILD)/fuzz/%: $(FUZZ_OBJECTS)/tests/fuzz/%.o $(FUZZ_COMMON)
@@ -209,6 +218,7 @@ install: all
 	install -m 755 $(BUILD)/my_init $(DESTDIR)$(SBINDIR)/my_init
 	install -m 755 $(BUILD)/supervisor.bin $(DESTDIR)$(LIBDIR)/supervisor
 	install -m 755 $(BUILD)/gate $(DESTDIR)$(LIBDIR)/gate
+	install -m 755 $(BUILD)/collector $(DESTDIR)$(LIBDIR)/collector
 	install -m 755 $(BUILD)/initctl $(DESTDIR)$(SBINDIR)/initctl
 	ln -sf $(SBINDIR)/initctl $(DESTDIR)$(BINDIR)/sv
 	install -m 755 $(BUILD)/setuser $(DESTDIR)$(SBINDIR)/setuser
@@ -271,7 +281,7 @@ clean:
 	rm -rf build build-sanitize build-static $(BUILD)
 
 -include $(INIT_OBJECTS:.o=.d) $(SUPERVISOR_OBJECTS:.o=.d) \
-	$(GATE_OBJECTS:.o=.d) $(CLIENT_OBJECTS:.o=.d) $(SETUSER_OBJECTS:.o=.d) \
+	$(GATE_OBJECTS:.o=.d) $(COLLECTOR_OBJECTS:.o=.d) $(CLIENT_OBJECTS:.o=.d) $(SETUSER_OBJECTS:.o=.d) \
 	$(SMALL_PROTO_OBJECTS:.o=.d) $(PROTO_OBJECTS:.o=.d) \
 	$(wildcard $(FUZZ_OBJECTS)/*/*.d $(FUZZ_OBJECTS)/*/*/*.d) $(UNIT_TESTS:=.d)
 

@@ -1,4 +1,4 @@
-/* One question to the supervisor, and its answer. */
+/* One question to the supervisor, its answer, and what may come after that. */
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -25,6 +25,13 @@
 #define ZONE_LEAST	1024
 
 const char *client_socket;
+
+/* A connection that is kept, and what has been received beyond its last message. */
+static struct {
+	int		fd;
+	char		*bytes;
+	size_t		used;
+} kept = { .fd = -1 };
 
 int64_t
 now_ms(void)
@@ -126,7 +133,7 @@ pack_request(msgpack_packer *packer, enum rpc_method method,
 	unsigned i, count = (parameters->names != NULL) + parameters->no_wait +
 	    (parameters->timeout_ms != -1) + (parameters->signal != NULL) +
 	    (parameters->exit_code != -1) + (parameters->wait_for != NULL) +
-	    parameters->only;
+	    parameters->only + (parameters->lines != -1) + parameters->follow;
 	char *end;
 	long number;
 
@@ -170,20 +177,26 @@ pack_request(msgpack_packer *packer, enum rpc_method method,
 		pack_text(packer, "only");
 		msgpack_pack_true(packer);
 	}
+	if (parameters->lines != -1) {
+		pack_text(packer, "lines");
+		msgpack_pack_int64(packer, parameters->lines);
+	}
+	if (parameters->follow) {
+		pack_text(packer, "follow");
+		msgpack_pack_true(packer);
+	}
 }
 
 /* --- the answer -------------------------------------------------------------- */
 
 /*
- * Reads a response from a whole message.  False: it is none.  What the answer
- * points to is freed by client_free, and in part is in bytes.
+ * Reads a whole message.  False: it is none.  What the answer points to is freed by
+ * client_free, and in part is in bytes.
  */
-bool
-client_read(const char *bytes, size_t length, struct answer *answer)
+static bool
+unpack(const char *bytes, size_t length, struct answer *answer)
 {
-	const msgpack_object *object = &answer->message, *element;
 	size_t offset = 0, size;
-	int64_t number;
 
 	answer->error = answer->result = NULL;
 	/* An object takes some times the space of its bytes. */
@@ -191,8 +204,18 @@ client_read(const char *bytes, size_t length, struct answer *answer)
 	    RPC_COMPLETE ||
 	    !msgpack_zone_init(&answer->zone, ZONE_LEAST + 8 * size))
 		return false;
-	if (msgpack_unpack(bytes, size, &offset, &answer->zone,
-	    &answer->message) != MSGPACK_UNPACK_SUCCESS)
+	return msgpack_unpack(bytes, size, &offset, &answer->zone,
+	    &answer->message) == MSGPACK_UNPACK_SUCCESS;
+}
+
+/* The same, of a response. */
+bool
+client_read(const char *bytes, size_t length, struct answer *answer)
+{
+	const msgpack_object *object = &answer->message, *element;
+	int64_t number;
+
+	if (!unpack(bytes, length, answer))
 		return false;
 	if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size != 4)
 		return false;
@@ -217,27 +240,61 @@ client_free(struct answer *answer)
 	*answer = (struct answer){ 0 };
 }
 
-/* Reads until there is a whole message, an end, or no time any more. */
+/* What has come beyond a message of so many bytes is the beginning of the next. */
+static bool
+keep_rest(const char *bytes, size_t length)
+{
+	kept.used = length;
+	free(kept.bytes);
+	kept.bytes = NULL;
+	if (length == 0)
+		return true;
+	if ((kept.bytes = malloc(length)) != NULL)
+		memcpy(kept.bytes, bytes, length);
+	return kept.bytes != NULL;
+}
+
+/*
+ * Reads until there is a whole message, an end, or no time any more (a deadline of 0
+ * is none), after what is left of the last.
+ */
 static enum client_result
 receive(int fd, int64_t deadline_ms, struct answer *answer)
 {
-	size_t size = 0, used = 0, needed = 1;
+	size_t size = kept.used, used = kept.used, needed = 1;
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
 	int64_t left_ms;
 	ssize_t length;
 	char *more;
 
+	answer->bytes = kept.bytes;
+	kept.bytes = NULL;
+	kept.used = 0;
 	for (;;) {
+		if (used >= needed)
+			switch (rpc_check(answer->bytes, used,
+			    &rpc_reply_limits, &needed)) {
+			case RPC_MALFORMED:
+				return CLIENT_NONSENSE;
+			case RPC_INCOMPLETE:
+				break;
+			case RPC_COMPLETE:
+				answer->length = needed;
+				return keep_rest(answer->bytes + needed,
+				    used - needed) ? CLIENT_ANSWERED :
+				    CLIENT_UNREACHABLE;
+			}
 		if (used == size) {
-			size = size == 0 ? BUFFER_LEAST : 2 * size;
+			size = size < BUFFER_LEAST ? BUFFER_LEAST : 2 * size;
 			if (size > 2 * RPC_REPLY_MAX)
 				return CLIENT_NONSENSE;
 			if ((more = realloc(answer->bytes, size)) == NULL)
 				return CLIENT_UNREACHABLE;
 			answer->bytes = more;
 		}
-		left_ms = deadline_ms - now_ms();
-		if (left_ms <= 0 || poll(&ready, 1, (int)left_ms) == 0)
+		left_ms = deadline_ms == 0 ? -1 : deadline_ms - now_ms();
+		if ((left_ms <= 0 && deadline_ms != 0) ||
+		    poll(&ready, 1, (int)left_ms) == 0)
 			return CLIENT_TIMED_OUT;
 		length = read(fd, answer->bytes + used, size - used);
 		if (length == -1 && errno == EINTR)
@@ -248,18 +305,6 @@ receive(int fd, int64_t deadline_ms, struct answer *answer)
 			return CLIENT_UNREACHABLE;
 		}
 		used += (size_t)length;
-		if (used < needed)
-			continue;
-		switch (rpc_check(answer->bytes, used, &rpc_reply_limits,
-		    &needed)) {
-		case RPC_MALFORMED:
-			return CLIENT_NONSENSE;
-		case RPC_INCOMPLETE:
-			continue;
-		case RPC_COMPLETE:
-			return client_read(answer->bytes, used, answer) ?
-			    CLIENT_ANSWERED : CLIENT_NONSENSE;
-		}
 	}
 }
 
@@ -292,12 +337,32 @@ call_once(const msgpack_sbuffer *request, bool keep, int64_t deadline_ms,
 		return errno == ENOENT ? CLIENT_NO_SOCKET : CLIENT_UNREACHABLE;
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	send_all(fd, request->data, request->size);
+	keep_rest("", 0);
 	result = receive(fd, deadline_ms, answer);
 	error = errno;
+	if (result == CLIENT_ANSWERED &&
+	    !client_read(answer->bytes, answer->length, answer))
+		result = CLIENT_NONSENSE;
 	/* A shutdown waits for this, and our end is to come before it. */
-	if (!keep)
+	if (keep)
+		kept.fd = fd;
+	else
 		close(fd);
 	errno = error;
+	return result;
+}
+
+/* The next message on the connection of the last call, whenever it comes. */
+enum client_result
+client_next(struct answer *answer)
+{
+	enum client_result result;
+
+	*answer = (struct answer){ 0 };
+	result = receive(kept.fd, 0, answer);
+	if (result == CLIENT_ANSWERED &&
+	    !unpack(answer->bytes, answer->length, answer))
+		result = CLIENT_NONSENSE;
 	return result;
 }
 
@@ -346,7 +411,8 @@ client_call(enum rpc_method method, const struct parameters *parameters,
 		return CLIENT_TOO_LONG;
 	}
 	for (;;) {
-		result = call_once(&request, method == RPC_SHUTDOWN,
+		result = call_once(&request, method == RPC_SHUTDOWN ||
+		    parameters->follow,
 		    begin_ms + limit_ms, answer);
 		if (!may_pass(result, answer) ||
 		    now_ms() - begin_ms >= RETRY_MS)

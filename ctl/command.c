@@ -39,6 +39,8 @@ static const struct command commands[] = {
 	    "find what is wrong in " SERVICE_DIRECTORY },
 	{ "graph", 0, OPTION_DOT, 0, -1, "[NAME...]",
 	    "show in which order services are started" },
+	{ "logs", RPC_LOGS, OPTION_LINES | OPTION_FOLLOW, 1, -1, "NAME...",
+	    "show the last lines of services with a log-prefix" },
 	{ "version", RPC_VERSION, 0, 0, 0, "", "show versions" },
 	{ "help", 0, 0, 0, -1, "", "show this" },
 	{ "list", RPC_STATUS, 0, 0, -1, NULL, NULL },
@@ -83,6 +85,8 @@ print_help(void)
 	    "  --only              stop: not what depends on it\n"
 	    "  --ready             wait: until it is ready (as if not given)\n"
 	    "  --dot               graph: for graphviz\n"
+	    "  -n, --lines N       logs: the last N alone\n"
+	    "  -f, --follow        logs: and what comes\n"
 	    "  --down, --any-exit  wait: until it is down; until it has ended\n"
 	    "  --json              print the answer as JSON\n"
 	    "  --exit-code N       shutdown: the container's exit code\n"
@@ -124,6 +128,18 @@ seconds(const char *text)
 	return (int64_t)(value * 1000);
 }
 
+static int64_t
+line_count(const char *text)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+
+	if (end == text || *end != '\0' || value < 0)
+		usage_error("--lines %s is not a number of lines",
+		    escape(text));
+	return value < RPC_LINES_MAX ? value : RPC_LINES_MAX;
+}
+
 static int
 exit_code(const char *text)
 {
@@ -163,6 +179,12 @@ take_option(int bit, int which, const char *spelling)
 	case OPTION_ONLY:
 		options.parameters.only = true;
 		break;
+	case OPTION_LINES:
+		options.parameters.lines = line_count(optarg);
+		break;
+	case OPTION_FOLLOW:
+		options.parameters.follow = true;
+		break;
 	case OPTION_WAIT_FOR:
 		wait_for((enum rpc_for)which, spelling);
 		break;
@@ -186,6 +208,8 @@ parse_options(int argc, char **argv)
 		{ "exit-code", required_argument, NULL, OPTION_CODE },
 		{ "only", no_argument, NULL, OPTION_ONLY },
 		{ "dot", no_argument, NULL, OPTION_DOT },
+		{ "lines", required_argument, NULL, OPTION_LINES },
+		{ "follow", no_argument, NULL, OPTION_FOLLOW },
 		{ "ready", no_argument, NULL, OPTION_WAIT_FOR },
 		{ "down", no_argument, &which, RPC_FOR_DOWN },
 		{ "any-exit", no_argument, &which, RPC_FOR_EXIT },
@@ -196,8 +220,14 @@ parse_options(int argc, char **argv)
 	int option, i = 0;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "h", known, &i)) != -1) {
+	while ((option = getopt_long(argc, argv, "fhn:", known, &i)) != -1) {
 		switch (option) {
+		case 'f':
+			take_option(OPTION_FOLLOW, 0, "follow");
+			break;
+		case 'n':
+			take_option(OPTION_LINES, 0, "lines");
+			break;
 		case JSON:
 			options.json = true;
 			break;

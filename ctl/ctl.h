@@ -43,9 +43,12 @@ struct parameters {
 	int		exit_code;	/* -1: not sent */
 	const char	*wait_for;	/* or NULL */
 	bool		only;
+	int64_t		lines;		/* -1: not sent */
+	bool		follow;
+	bool		pattern;	/* a name is one; not sent */
 	bool		health;		/* of status, and not sent */
 };
-#define PARAMETERS_NONE	{ .timeout_ms = -1, .exit_code = -1 }
+#define PARAMETERS_NONE	{ .timeout_ms = -1, .exit_code = -1, .lines = -1 }
 
 enum client_result {
 	CLIENT_ANSWERED,	/* error or result is there */
@@ -61,6 +64,7 @@ struct answer {
 	msgpack_object	message;
 	const msgpack_object *error, *result;	/* one of them is NULL */
 	char		*bytes;
+	size_t		length;		/* of the message in them */
 };
 
 extern const char *client_socket;	/* NULL: where it usually is */
@@ -68,6 +72,7 @@ const char *client_socket_tried(void);
 bool	client_has_socket(void);
 enum client_result client_call(enum rpc_method, const struct parameters *,
 	    struct answer *);
+enum client_result client_next(struct answer *);
 void	client_free(struct answer *);
 bool	client_read(const char *, size_t, struct answer *);
 int64_t	now_ms(void);
@@ -80,8 +85,10 @@ enum option_bit {
 	OPTION_ONLY = 8,
 	OPTION_WAIT_FOR = 16,	/* --ready, --down, --any-exit */
 	OPTION_DOT = 32,
+	OPTION_LINES = 64,
+	OPTION_FOLLOW = 128,
 };
-#define OPTION_LAST	OPTION_DOT
+#define OPTION_LAST	OPTION_FOLLOW
 
 /* ... and commands. */
 struct command {
@@ -126,9 +133,14 @@ extern int worst;
 void	note(enum exit_code);
 void	report_impossible(const char *name);
 enum exit_code code_of_error(const msgpack_object *error);
+void	report_refused(const msgpack_object *service);
 void	report_no_answer(enum client_result, bool json);
 void	report_result(enum rpc_method, const struct parameters *,
 	    const msgpack_object *result, bool json);
+
+/* logs.c */
+void	logs_report(const msgpack_object *result);
+void	logs_follow(void);
 
 /* directory.c: services as their directories say, without a supervisor. */
 void	*grown(void *, size_t count, size_t size);
@@ -149,7 +161,7 @@ struct value {
 	int64_t		number;
 	const char	*text;		/* for people; until the next call */
 };
-#define VALUES		19
+#define VALUES		20
 struct value value_of(const struct settings *, unsigned);
 const char *limit_in_words(uint64_t, char buffer[24]);
 

@@ -65,6 +65,10 @@ run(const struct command *command)
 		report_result(command->method, &options.parameters,
 		    answer.result, options.json);
 	}
+	if (options.parameters.follow && answer.error == NULL) {
+		fflush(stdout);
+		logs_follow();
+	}
 	/* What the answer takes is given back by our end. */
 }
 
@@ -104,6 +108,8 @@ take_names(int argc, char **argv)
 	for (i = 0; names != NULL && i < argc; i++) {
 		names[options.parameters.count] = service_name(argv[i]);
 		length = strlen(names[options.parameters.count]);
+		options.parameters.pattern |=
+		    is_pattern(names[options.parameters.count]);
 		if (length == 0 || length > STATE_NAME_MAX)
 			report_impossible(argv[i]);
 		else

@@ -139,6 +139,23 @@ report_waited(const msgpack_object *service, const struct parameters *parameters
 	}
 }
 
+/* A service of which the answer is an error. */
+void
+report_refused(const msgpack_object *service)
+{
+	const msgpack_object *error = rpc_find(service, "error");
+	const char *name = text_of(rpc_find(service, "name"));
+	enum exit_code code = code_of_error(error);
+
+	if (code == EXIT_UNKNOWN) {
+		report_unknown(name);
+		return;
+	}
+	note(code);
+	fprintf(stderr, "*** %s: %s\n", name,
+	    text_of(rpc_find(error, "message")));
+}
+
 static void
 report_outcome(const msgpack_object *service, enum rpc_method method,
     const struct parameters *parameters, bool quiet)
@@ -147,9 +164,7 @@ report_outcome(const msgpack_object *service, enum rpc_method method,
 		[RPC_START] = "up", [RPC_RESTART] = "up", [RPC_ONCE] = "up",
 		[RPC_STOP] = "down",
 	};
-	const msgpack_object *error = rpc_find(service, "error");
 	const char *name = text_of(rpc_find(service, "name"));
-	enum exit_code code;
 
 	if (method == RPC_WAIT && is_true(service, "ok")) {
 		if (!quiet)
@@ -162,14 +177,7 @@ report_outcome(const msgpack_object *service, enum rpc_method method,
 			    number_of(service, "pid", 0)));
 		return;
 	}
-	code = code_of_error(error);
-	if (code == EXIT_UNKNOWN) {
-		report_unknown(name);
-		return;
-	}
-	note(code);
-	fprintf(stderr, "*** %s: %s\n", name,
-	    text_of(rpc_find(error, "message")));
+	report_refused(service);
 }
 
 /* Is one not up that is to be?  One that is named is to be up in any case. */
@@ -249,6 +257,9 @@ report_result(enum rpc_method method, const struct parameters *parameters,
 			printf("initctl %s\nsupervisor %s, protocol %d\n",
 			    VERSION, text_of(rpc_find(result, "version")),
 			    (int)number_of(result, "protocol", 0));
+		return;
+	case RPC_LOGS:
+		logs_report(result);
 		return;
 	case RPC_RESCAN:
 		if (!json)

@@ -5,7 +5,7 @@
 
 #include "ctl/ctl.h"
 
-enum kind { TYPE, RESTART, NUMBER, OCTAL, TIME, SIGNAL, TEXT, LIMITS };
+enum kind { TYPE, RESTART, PREFIX, NUMBER, OCTAL, TIME, SIGNAL, TEXT, LIMITS };
 
 #define AT(member)	offsetof(struct settings, member)
 
@@ -41,6 +41,7 @@ static const struct row {
 	    "no limit" },
 	{ ENTRY_HEALTH_INTERVAL, TIME, AT(health_interval_ms), NULL, NULL },
 	{ ENTRY_HEALTH_THRESHOLD, NUMBER, AT(health_threshold), NULL, NULL },
+	{ ENTRY_LOG_PREFIX, PREFIX, AT(log_prefix), "the container's", NULL },
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == VALUES, "count them");
 
@@ -72,6 +73,8 @@ word_at(const struct settings *settings, const struct row *row)
 		return service_type_names[settings->type];
 	case RESTART:
 		return service_restart_names[settings->restart];
+	case PREFIX:
+		return log_prefix_names[settings->log_prefix];
 	case SIGNAL:
 		return signal_text((int)number_at(settings, row), buffer);
 	case OCTAL:
@@ -92,7 +95,7 @@ is_none(const struct settings *settings, const struct row *row)
 		return false;
 	if (row->kind == LIMITS)
 		return settings->limits == 0;
-	if (row->kind == TEXT)
+	if (row->kind == TEXT || row->kind == PREFIX)
 		return *word_at(settings, row) == '\0';
 	return number_at(settings, row) == -1;
 }

@@ -47,6 +47,7 @@ static struct {
 } supervisor;
 
 static int	table = -1;
+static int	lines = -1;
 static int	notify = -1;
 static int	signals = -1;
 static int	log_fd = STDERR_FILENO;
@@ -126,14 +127,24 @@ open_signals(void)
 	signals = move_up(signals);
 }
 
-static void
-make_table(void)
+/* What outlives the supervisor; the one before it, if any, is given up. */
+static int
+make_memory(int old, const char *name)
 {
-	if (table != -1)
-		close(table);
-	if ((table = memfd_create("my_init state", MFD_CLOEXEC)) == -1)
-		die("Cannot make the state table");
-	table = move_up(table);
+	int fd = memfd_create(name, MFD_CLOEXEC);
+
+	if (fd == -1)
+		die("Cannot make the supervisor's memory");
+	if (old != -1)
+		close(old);
+	return move_up(fd);
+}
+
+static void
+make_tables(void)
+{
+	table = make_memory(table, "my_init state");
+	lines = make_memory(lines, "my_init lines");
 	if (write(table, &given, sizeof(given)) != sizeof(given))
 		die("Cannot write the state table");
 }
@@ -205,7 +216,8 @@ become_supervisor(char **argv, char **envp)
 	if (dup2(channel_supervisor_fd(), INIT_CHANNEL_FD) != -1 &&
 	    dup2(table, INIT_TABLE_FD) != -1 &&
 	    dup2(log_fd, INIT_LOG_FD) != -1 &&
-	    dup2(notify, INIT_NOTIFY_FD) != -1)
+	    dup2(notify, INIT_NOTIFY_FD) != -1 &&
+	    dup2(lines, INIT_LINES_FD) != -1)
 		execve(SUPERVISOR_PATH, argv, envp);
 	supervisor.exec_errno = errno;
 	_exit(127);
@@ -273,7 +285,7 @@ start_afresh(void)
 	/* Before the sweep, so that the next supervisor is told of a stop. */
 	channel_make();
 	sweep(FRESH_GRACE_MS);
-	make_table();
+	make_tables();
 	memset(supervisor.broken_ms, 0, sizeof(supervisor.broken_ms));
 	supervisor.is_fresh = 1;
 }
@@ -397,7 +409,7 @@ main(int argc, char **argv, char **envp)
 	given.signals_ignored = signals_reset_ignored();
 	set_descriptors();
 	open_signals();
-	make_table();
+	make_tables();
 	make_notify_socket();
 	channel_make();
 	become_reaper();

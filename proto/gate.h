@@ -10,6 +10,8 @@
  *   5  an eventfd: something in the state table has changed.
  *   6  the state table, to be read (proto/state.h).
  *   7  the socket's file, O_PATH: whose group may read.
+ *   8  the table of lines, to be read (proto/lines.h), or an empty file
+ *   9  a FIFO: there are new lines.
  *
  * To the supervisor every request is a stranger's.  It checks length and values,
  * looks names up in its own table, and kills a gate that breaks a rule.
@@ -26,7 +28,9 @@
 #define GATE_EVENT_FD	5
 #define GATE_TABLE_FD	6
 #define GATE_FILE_FD	7
-#define GATE_FDS	5
+#define GATE_LINES_FD	8
+#define GATE_WAKE_FD	9
+#define GATE_FDS	7
 
 #define GATE_UID	65534	/* nobody */
 #define GATE_GID	65534

@@ -3,7 +3,7 @@
  *
  * my_init starts the supervisor with its own arguments, environment, working
  * directory, umask and limits, with every signal blocked and default, and with
- * four descriptors above 2:
+ * five descriptors above 2:
  *
  *   3  the channel, a SEQPACKET socket that carries struct init_record.  my_init
  *      keeps both ends, so a record outlives the supervisor it was meant for.
@@ -13,6 +13,8 @@
  *   6  an unbound Unix datagram socket, for what services say (sd_notify(3)).
  *      my_init keeps it open and does nothing with it: what is sent while there is
  *      no supervisor waits for the next one.
+ *   7  a memfd, empty: the table of lines (proto/lines.h), if the supervisor comes to
+ *      need one.  It is here because it must outlive supervisor and collector.
  */
 #ifndef PROTO_INIT_H
 #define PROTO_INIT_H
@@ -23,6 +25,7 @@
 #define INIT_TABLE_FD	4
 #define INIT_LOG_FD	5
 #define INIT_NOTIFY_FD	6
+#define INIT_LINES_FD	7
 
 #define INIT_EXIT_BROKEN	70	/* the supervisor cannot be kept alive */
 

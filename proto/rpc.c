@@ -19,8 +19,9 @@ const char *const rpc_methods[RPC_METHODS] = {
 	[RPC_SHUTDOWN] = "shutdown",
 	[RPC_SUBSCRIBE] = "subscribe",
 	[RPC_WAIT] = "wait",
+	[RPC_LOGS] = "logs",
 };
-_Static_assert(RPC_WAIT + 1 == RPC_METHODS, "a method has no name");
+_Static_assert(RPC_LOGS + 1 == RPC_METHODS, "a method has no name");
 
 const char *const rpc_fors[RPC_FORS] = {
 	[RPC_FOR_READY] = "ready",

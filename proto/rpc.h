@@ -33,6 +33,7 @@
 #define RPC_WRITE_MS		5000	/* without any progress */
 #define RPC_TIMEOUT_MS		60000	/* timeout_ms, if it is not given */
 #define RPC_TIMEOUT_MAX_MS	3600000
+#define RPC_LINES_MAX		32768	/* more than are kept */
 
 enum rpc_method {
 	RPC_VERSION = 1,
@@ -48,8 +49,9 @@ enum rpc_method {
 	RPC_SHUTDOWN,
 	RPC_SUBSCRIBE,
 	RPC_WAIT,
+	RPC_LOGS,
 };
-#define RPC_METHODS	14	/* one past the last */
+#define RPC_METHODS	15	/* one past the last */
 extern const char *const rpc_methods[RPC_METHODS];
 
 /* What wait waits for. */

@@ -46,15 +46,17 @@ const char *const entry_names[ENTRIES] = {
 	[ENTRY_MAX_DEATH_TALLY] = "max-death-tally",
 	[ENTRY_HEALTH_INTERVAL] = "health-interval",
 	[ENTRY_HEALTH_THRESHOLD] = "health-threshold",
+	[ENTRY_LOG_PREFIX] = "log-prefix",
 };
-_Static_assert(ENTRY_HEALTH_THRESHOLD + 1 == ENTRIES, "an entry has no name");
+_Static_assert(ENTRY_LOG_PREFIX + 1 == ENTRIES, "an entry has no name");
 
 const uint32_t settings_entries = ENTRY(TYPE) | ENTRY(RESTART) | ENTRY(EVERY) |
     ENTRY(USER) | ENTRY(UMASK) | ENTRY(NICE) | ENTRY(LIMITS) |
     ENTRY(WORKING_DIRECTORY) | ENTRY(OOM_SCORE_ADJ) | ENTRY(NOTIFICATION_FD) |
     ENTRY(TIMEOUT_UP) | ENTRY(TIMEOUT_KILL) | ENTRY(TIMEOUT_FINISH) |
     ENTRY(TIMEOUT_WATCHDOG) | ENTRY(DOWN_SIGNAL) | ENTRY(RELOAD_SIGNAL) |
-    ENTRY(MAX_DEATH_TALLY) | ENTRY(HEALTH_INTERVAL) | ENTRY(HEALTH_THRESHOLD);
+    ENTRY(MAX_DEATH_TALLY) | ENTRY(HEALTH_INTERVAL) | ENTRY(HEALTH_THRESHOLD) |
+    ENTRY(LOG_PREFIX);
 
 const char *const service_type_names[SERVICE_TYPES] = {
 	[TYPE_LONGRUN] = "longrun",
@@ -66,6 +68,14 @@ const char *const service_restart_names[SERVICE_RESTARTS] = {
 	[RESTART_ALWAYS] = "always",
 	[RESTART_ON_FAILURE] = "on-failure",
 	[RESTART_NEVER] = "never",
+};
+
+const char *const log_prefix_names[LOG_PREFIXES] = {
+	[PREFIX_GIVEN] = "",
+	[PREFIX_NONE] = "none",
+	[PREFIX_NAME] = "name",
+	[PREFIX_TIME] = "time",
+	[PREFIX_JSON] = "json",
 };
 
 /* --- the set of entries ------------------------------------------------------- */
@@ -291,6 +301,11 @@ set(struct settings *settings, enum entry entry, char *line)
 			return "a number from 1 to 1000";
 		settings->health_threshold = (unsigned)value;
 		return NULL;
+	case ENTRY_LOG_PREFIX:
+		if (!value_word(line, log_prefix_names, LOG_PREFIXES, &chosen))
+			return "name, time, json or none";
+		settings->log_prefix = chosen;
+		return NULL;
 	default:
 		return NULL;
 	}
@@ -318,7 +333,10 @@ read_setting(struct reader *reader)
 		if (expected != NULL)
 			complain(reader, found, expected);
 	}
-	if (!any && !several) {
+	/* To be there is enough. */
+	if (!any && reader->entry == ENTRY_LOG_PREFIX) {
+		reader->settings->log_prefix = PREFIX_NAME;
+	} else if (!any && !several) {
 		reader->line = 0;
 		complain(reader, "", "it is empty (write a value into it, or "
 		    "remove it)");

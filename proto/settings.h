@@ -42,8 +42,9 @@ enum entry {
 	ENTRY_MAX_DEATH_TALLY,
 	ENTRY_HEALTH_INTERVAL,
 	ENTRY_HEALTH_THRESHOLD,
+	ENTRY_LOG_PREFIX,
 };
-#define ENTRIES		29	/* one past the last */
+#define ENTRIES		30	/* one past the last */
 #define ENTRY(name)	(UINT32_C(1) << ENTRY_##name)
 extern const char *const entry_names[ENTRIES];
 
@@ -64,6 +65,17 @@ enum service_restart {
 #define SERVICE_RESTARTS 3
 extern const char *const service_restart_names[SERVICE_RESTARTS];
 
+/* What each line of a service has before it in the container's output. */
+enum log_prefix {
+	PREFIX_GIVEN,		/* the container's choice */
+	PREFIX_NONE,		/* lines are not looked at */
+	PREFIX_NAME,
+	PREFIX_TIME,		/* and name */
+	PREFIX_JSON,		/* both, in an object a line */
+};
+#define LOG_PREFIXES	5
+extern const char *const log_prefix_names[LOG_PREFIXES];	/* PREFIX_GIVEN: "" */
+
 #define LIMITS_MAX		16
 #define LIMIT_NONE		UINT64_MAX	/* "unlimited" */
 #define SETTING_USER_MAX	127		/* bytes */
@@ -80,6 +92,7 @@ const char *limit_name(int resource);
 struct settings {
 	enum service_type type;
 	enum service_restart restart;
+	enum log_prefix log_prefix;
 	int64_t		every_ms;		/* 0: not repeated */
 	int64_t		timeout_up_ms;		/* 0: none */
 	int64_t		timeout_kill_ms;	/* 0: never; -1 */

@@ -32,7 +32,7 @@
 #include "proto/init.h"
 
 #define STATE_MAGIC	0x6d79696eu	/* "myin" */
-#define STATE_VERSION	3
+#define STATE_VERSION	4
 #define STATE_SLOTS	8192
 #define STATE_NAME_MAX	103		/* bytes of a service's name */
 #define STATE_PATH_MAX	255
@@ -163,6 +163,8 @@ struct state_header {
 	struct state_process script;
 	struct state_process command;
 	struct state_process key;	/* enable_insecure_key at run time */
+	_Atomic int32_t	collector_pid;	/* proto/lines.h; 0, or a ticket */
+	int64_t		collector_started_ms;	/* 0: never */
 	/*
 	 * Which of the two paths is that of the last script, and whether its end
 	 * is still to be dealt with: one store begins a script, one ends it.

@@ -1,13 +1,21 @@
-/* A directory of our own, for the control socket and the pipes to loggers. */
+/* A directory of our own, for the control socket and the pipes of services. */
 #include <sys/file.h>
 #include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "proto/socket.h"
 #include "supervisor.h"
+
+#define DIRECTORIES	2	/* of pipes */
+/*
+ * Who may open a pipe anew by /dev/stdout, as programs of any user do, only for
+ * writing; nobody comes to it by its path, whose directory is closed.
+ */
+#define PIPE_MODE	0622
 
 static int own = -1;	/* open and locked */
 
@@ -54,4 +62,68 @@ directory_own(void)
 	if (own == -1 && !directory_take(OWN_DIRECTORY, true))
 		directory_take(OWN_DIRECTORY_FALLBACK, true);
 	return own;
+}
+
+/* Opens a directory in our own, for us alone; -1 and an errno. */
+static int
+open_closed(const char *name)
+{
+	int parent = directory_own(), fd;
+	struct stat st;
+
+	if (parent == -1 ||
+	    (mkdirat(parent, name, 0700) == -1 && errno != EEXIST) ||
+	    (fd = openat(parent, name,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
+		return -1;
+	if (fstat(fd, &st) == -1 || st.st_uid != geteuid() ||
+	    ((st.st_mode & 077) && fchmod(fd, 0700) == -1)) {
+		close(fd);
+		errno = EPERM;
+		return -1;
+	}
+	return fd;
+}
+
+/* A directory of pipes, by a constant name, which stays open; -1 and an errno. */
+int
+directory_of_pipes(const char *name)
+{
+	static struct {
+		const char	*name;
+		int		fd;
+	} opened[DIRECTORIES];
+	unsigned i;
+	int fd;
+
+	for (i = 0; i < DIRECTORIES && opened[i].name != NULL; i++)
+		if (strcmp(opened[i].name, name) == 0)
+			return opened[i].fd;
+	if ((fd = open_closed(name)) != -1 && i < DIRECTORIES) {
+		opened[i].name = name;
+		opened[i].fd = fd;
+	}
+	return fd;
+}
+
+/* Opens a FIFO there, which is made if there is none; -1 and an errno. */
+int
+directory_open_pipe(const char *directory, const char *name, int flags)
+{
+	int parent = directory_of_pipes(directory), fd;
+	struct stat st;
+
+	if (parent == -1 ||
+	    (mkfifoat(parent, name, 0600) == -1 && errno != EEXIST))
+		return -1;
+	fd = openat(parent, name, flags | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == -1 || !S_ISFIFO(st.st_mode) ||
+	    ((st.st_mode & 0777) != PIPE_MODE && fchmod(fd, PIPE_MODE) == -1)) {
+		close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	return fd;
 }

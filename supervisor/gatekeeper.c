@@ -32,6 +32,7 @@ static bool in_own_directory;	/* or where INITCTL_SOCKET says */
 static int channel_fd = -1;
 static int wake_fd = -1;
 static int table_fd = -1;	/* the state table, to be read alone */
+static int lines_fd = -1;	/* the table of lines, likewise */
 
 static struct event waiting, channel, pause_timer;
 static struct process gate;
@@ -264,6 +265,7 @@ ended_cb(struct process *process)
 		close(channel_fd);
 		channel_fd = -1;
 	}
+	lines_watch(false);
 	control_delivered();
 	if (gate_status == 0) {
 		listen_again();
@@ -307,15 +309,15 @@ channel_cb(int fd, short what, void *argument)
 	event_del(&channel);
 }
 
-/* The table as who may only read it sees it; without /proc it is only asked to. */
+/* A table as who may only read it sees it; without /proc it is only asked to. */
 static int
-open_table(void)
+open_to_read(int *fd, int table_or_lines)
 {
 	char name[32];
 
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", INIT_TABLE_FD);
-	table_fd = open(name, O_RDONLY | O_CLOEXEC);
-	return table_fd != -1 ? table_fd : INIT_TABLE_FD;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", table_or_lines);
+	*fd = open(name, O_RDONLY | O_CLOEXEC);
+	return *fd != -1 ? *fd : table_or_lines;
 }
 
 static int
@@ -323,7 +325,7 @@ start(void)
 {
 	char program[] = GATE_PATH, *argv[] = { program, NULL };
 	char *no_environment[] = { NULL };
-	int pair[2], descriptors[GATE_FDS], error;
+	int pair[2], descriptors[GATE_FDS], error, wake;
 	const struct spawn gate_program = {
 		.path = program, .argv = argv, .directory_fd = -1,
 		.pid = &gate_pid, .service = true,
@@ -340,11 +342,18 @@ start(void)
 	descriptors[GATE_CHANNEL_FD - 3] = pair[1];
 	descriptors[GATE_EVENT_FD - 3] = wake_fd;
 	descriptors[GATE_TABLE_FD - 3] = table_fd != -1 ? table_fd :
-	    open_table();
+	    open_to_read(&table_fd, INIT_TABLE_FD);
+	descriptors[GATE_LINES_FD - 3] = lines_fd != -1 ? lines_fd :
+	    open_to_read(&lines_fd, INIT_LINES_FD);
+	/* Without it, who follows lines is told of them later. */
+	wake = lines_wake_fd();
+	descriptors[GATE_WAKE_FD - 3] = wake != -1 ? wake : wake_fd;
 	descriptors[GATE_FILE_FD - 3] = open(path,
 	    O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	error = spawn(&gate_program);
 	close(pair[1]);
+	if (wake != -1)
+		close(wake);
 	if (descriptors[GATE_FILE_FD - 3] != -1)
 		close(descriptors[GATE_FILE_FD - 3]);
 	if (error != 0) {
@@ -358,7 +367,15 @@ start(void)
 	event_assign(&channel, base, channel_fd, EV_READ | EV_PERSIST,
 	    channel_cb, NULL);
 	event_add(&channel, NULL);
+	lines_watch(true);
 	return 0;
+}
+
+/* Is there a gate? */
+bool
+gatekeeper_is_busy(void)
+{
+	return gate.pid != 0;
 }
 
 /* A client has connected. */

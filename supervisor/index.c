@@ -137,6 +137,7 @@ service_remove(struct service *service)
 	depend_forget(service);
 	delete(service);
 	logger_forget(service);
+	lines_release(service);
 	event_del(&service->timer);
 	table_change(&slot->sequence);
 	slot->name[0] = '\0';

@@ -21,11 +21,6 @@
 
 #define SUFFIX		"/log"
 #define DIRECTORY	"pipes"
-/*
- * Who may open it anew by /dev/stdout, as programs of any user do, only for writing;
- * nobody comes to it by its path, whose directory is closed.
- */
-#define PIPE_MODE	0622
 
 /* --- who is whose ---------------------------------------------------------------- */
 
@@ -61,50 +56,10 @@ producer_of(const struct service *logger)
 
 /* --- the pipe ----------------------------------------------------------------------- */
 
-/* The directory of the pipes, ours alone; -1 and an errno. */
-static int
-pipes(void)
-{
-	static int directory = -1;
-	struct stat st;
-	int parent, fd;
-
-	if (directory != -1)
-		return directory;
-	if ((parent = directory_own()) == -1 ||
-	    (mkdirat(parent, DIRECTORY, 0700) == -1 && errno != EEXIST) ||
-	    (fd = openat(parent, DIRECTORY,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
-		return -1;
-	if (fstat(fd, &st) == -1 || st.st_uid != geteuid() ||
-	    ((st.st_mode & 077) && fchmod(fd, 0700) == -1)) {
-		close(fd);
-		errno = EPERM;
-		return -1;
-	}
-	return directory = fd;
-}
-
-/* Opens the pipe of a service, which is made if there is none; -1 and an errno. */
 static int
 open_pipe(const char *name, int flags)
 {
-	int directory = pipes(), fd;
-	struct stat st;
-
-	if (directory == -1 ||
-	    (mkfifoat(directory, name, 0600) == -1 && errno != EEXIST))
-		return -1;
-	fd = openat(directory, name, flags | O_NOFOLLOW | O_CLOEXEC);
-	if (fd == -1)
-		return -1;
-	if (fstat(fd, &st) == -1 || !S_ISFIFO(st.st_mode) ||
-	    ((st.st_mode & 0777) != PIPE_MODE && fchmod(fd, PIPE_MODE) == -1)) {
-		close(fd);
-		errno = EINVAL;
-		return -1;
-	}
-	return fd;
+	return directory_open_pipe(DIRECTORY, name, flags);
 }
 
 /*
@@ -221,9 +176,9 @@ logger_forget(struct service *service)
 	if (logger != NULL) {
 		service_want(logger, WANT_DOWN, true);
 	} else if (logger_is_one(service) && producer_of(service) == NULL &&
-	    pipes() != -1) {
+	    directory_of_pipes(DIRECTORY) != -1) {
 		strcpy(name, service_slot(service)->name);
 		*strchr(name, '/') = '\0';
-		unlinkat(pipes(), name, 0);
+		unlinkat(directory_of_pipes(DIRECTORY), name, 0);
 	}
 }

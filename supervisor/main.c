@@ -73,7 +73,7 @@ set_descriptors(void)
 {
 	int fd;
 
-	for (fd = INIT_CHANNEL_FD; fd <= INIT_NOTIFY_FD; fd++)
+	for (fd = INIT_CHANNEL_FD; fd <= INIT_LINES_FD; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	given_directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (chdir("/") == -1)

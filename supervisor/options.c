@@ -42,7 +42,8 @@ static const char help[] =
     "\n"
     "Environment: KILL_PROCESS_TIMEOUT and KILL_ALL_PROCESSES_TIMEOUT are the\n"
     "seconds from TERM to KILL (30) for one process and for what is left at the\n"
-    "end; ENV_INIT_DIRECTORY stands in for /etc/my_init.d.\n"
+    "end; ENV_INIT_DIRECTORY stands in for /etc/my_init.d; SERVICE_LOG_PREFIX\n"
+    "(name, time, json) puts that before each line that a service writes.\n"
     "\n"
     "See my_init(8).\n";
 
@@ -143,6 +144,24 @@ options_parse(int argc, char **argv)
 	}
 }
 
+/* One of the words of the file log-prefix; none, if there is no such word. */
+static enum log_prefix
+prefix(const char *name, bool say)
+{
+	const char *value = environment_get(name);
+	int i;
+
+	if (value == NULL || *value == '\0')
+		return PREFIX_NONE;
+	for (i = PREFIX_NONE; i < LOG_PREFIXES; i++)
+		if (strcmp(value, log_prefix_names[i]) == 0)
+			return (enum log_prefix)i;
+	if (say)
+		log_warn("%s=%s is not name, time, json or none; using none",
+		    name, escape(value));
+	return PREFIX_NONE;
+}
+
 /* Whole seconds in milliseconds, or the default. */
 static int64_t
 seconds(const char *name, int64_t fallback_ms, bool say)
@@ -177,6 +196,7 @@ options_read_environment(bool say)
 	    say);
 	options.sweep_grace_ms = seconds("KILL_ALL_PROCESSES_TIMEOUT",
 	    SWEEP_GRACE_MS, say);
+	options.log_prefix = prefix("SERVICE_LOG_PREFIX", say);
 	if (table->header.flags & STATE_GRACE)
 		options.stop_grace_ms = table->header.stop_grace_ms;
 	if (directory != NULL && *directory != '\0')

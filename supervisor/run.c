@@ -84,8 +84,10 @@ run_spawn(struct service *service, enum program kind, char **argv,
 		    run_path(service_slot(service), NULL) : NULL,
 		.directory_fd = service->directory, .pid = pid,
 		.service = true, .silent = kind == PROGRAM_PROBE,
-		.output = kind != PROGRAM_PROBE && service->pipe != -1 ?
-		    service->pipe : 0,
+		.output = kind == PROGRAM_PROBE ? 0 :
+		    service->pipe != -1 ? service->pipe :
+		    service->lines != -1 ? service->lines : 0,
+		.error = service->lines != -1 ? service->lines : 0,
 	};
 	int error;
 

@@ -301,6 +301,7 @@ record_cb(struct process *process, pid_t pid, int status)
 	slot->flags |= SLOT_ENDED;
 	atomic_store(&slot->pid, 0);
 	table_changed(&slot->sequence);
+	lines_ended(service);
 }
 
 static void
@@ -339,7 +340,8 @@ service_prepare(struct service *service)
 	service->process.ended = ended_cb;
 	evtimer_assign(&service->timer, base, timer_cb, service);
 	service->directory = -1;
-	service->pipe = -1;
+	service->pipe = service->lines = -1;
+	service->channel = 0;
 	service->settings = NULL;
 	service->entries = 0;
 	service->link = 0;
@@ -413,9 +415,12 @@ services_resume(void)
 	pid_t pid;
 
 	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service))
+		service_prepare(service);
+	lines_resume();
+	for (service = service_next(NULL); service != NULL;
 	    service = service_next(service)) {
 		slot = service_slot(service);
-		service_prepare(service);
 		setting_load(service);
 		/* Killed while it changed something: that is as it is. */
 		if (atomic_load(&slot->sequence) & 1)

@@ -65,6 +65,7 @@ setting_load(struct service *service)
 	else
 		close(fd);
 	logger_hold(service);
+	lines_hold(service);
 	return !faults.any;
 }
 

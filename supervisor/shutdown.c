@@ -37,6 +37,7 @@ patience_cb(int fd, short what, void *argument)
 		[PHASE_STOP_SERVICES] = PHASE_POST_SHUTDOWN,
 		[PHASE_POST_SHUTDOWN] = PHASE_STOP_EARLY,
 		[PHASE_STOP_EARLY] = PHASE_DONE,
+		[PHASE_DONE] = PHASE_DONE,
 	};
 	enum phase phase = table->header.phase;
 
@@ -242,7 +243,11 @@ step(void)
 			more = step_stop_services(true);
 			break;
 		case PHASE_DONE:
-			finish();
+			/* What the services have said is to be heard first. */
+			if (lines_end())
+				more = false;
+			else
+				finish();
 			break;
 		default:
 			return false;

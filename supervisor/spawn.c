@@ -209,6 +209,8 @@ child_main(void *argument)
 		dup2(spawn->input, STDIN_FILENO);
 	if (spawn->output > 0)
 		dup2(spawn->output, STDOUT_FILENO);
+	if (spawn->error > 0)
+		dup2(spawn->error, STDERR_FILENO);
 	if ((spawn->descriptors != NULL && set_descriptors(spawn) == -1) ||
 	    set_directory(spawn) == -1 || (spawn->settings != NULL &&
 	    set_settings(spawn->settings, spawn->notification) == -1)) {

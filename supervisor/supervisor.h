@@ -59,6 +59,7 @@ struct options {
 	const char	*startup_directory;
 	int64_t		stop_grace_ms;
 	int64_t		sweep_grace_ms;
+	enum log_prefix	log_prefix;	/* of services without a file for it */
 };
 extern struct options options;
 void	options_parse(int argc, char **argv);
@@ -112,6 +113,7 @@ struct spawn {
 	const struct settings *settings; /* what run runs as, or NULL */
 	int		notification;	/* to be its notification-fd, or 0 */
 	int		input, output;	/* stdin, stdout; 0: as above, ours */
+	int		error;		/* stderr; 0: ours */
 	bool		given_signals;	/* mask and ignored as my_init's were */
 	char		**environment;	/* NULL: that of all children */
 	const int	*descriptors;	/* to be 3, 4, ...; 0 to 2 are null */
@@ -179,6 +181,8 @@ struct service {
 	struct probe	*probe;		/* check or health */
 	struct watchdog	*watchdog;
 	int		pipe;		/* to its logger, or -1 */
+	int		lines;		/* to the collector, or -1 */
+	uint16_t	channel;	/* 1 + its number there, or 0 */
 	struct settings	*settings;	/* NULL: the defaults */
 	uint32_t	entries;	/* of its directory, as it was read last */
 	int		directory;	/* kept open for its programs, or -1 */
@@ -249,6 +253,16 @@ int	logger_input(const struct service *logger);
 void	logger_start(struct service *);
 bool	logger_stop(struct service *logger);
 void	logger_forget(struct service *);
+
+/* lines.c: log-prefix, and the collector */
+void	lines_hold(struct service *);
+void	lines_release(struct service *);
+void	lines_ended(struct service *);
+bool	lines_start(void);
+void	lines_resume(void);
+bool	lines_end(void);
+int	lines_wake_fd(void);
+void	lines_watch(bool);
 
 /* probe.c: check and health */
 void	probe_follow(struct service *);
@@ -365,10 +379,13 @@ void	control_delivered(void);
 /* directory.c: one of our own, for what others open */
 bool	directory_take(const char *path, bool resumed);
 int	directory_own(void);
+int	directory_of_pipes(const char *name);
+int	directory_open_pipe(const char *directory, const char *name, int flags);
 
 /* gatekeeper.c: the control socket and the gate. */
 void	gatekeeper_open(bool resumed);
 const char *gatekeeper_directory(void);
+bool	gatekeeper_is_busy(void);
 void	gatekeeper_check(void);
 void	gatekeeper_wake(void);
 void	gatekeeper_close(void);

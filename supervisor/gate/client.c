@@ -113,6 +113,8 @@ client_close(struct client *client)
 	client->output = NULL;
 	free(client->subscription);
 	client->subscription = NULL;
+	free(client->follower);
+	client->follower = NULL;
 	client->pending = false;
 	if (client->operation != NULL)
 		operation_give_up(client);
@@ -126,8 +128,8 @@ client_done(struct client *client)
 		return;
 	client->needed = 1;
 	client->pending = client->received > 0;
-	client_deadline(client, client->subscription != NULL ? 0 :
-	    client->pending ? RPC_REQUEST_MS : RPC_IDLE_MS);
+	client_deadline(client, client->subscription != NULL ||
+	    client->follower != NULL ? 0 : client->pending ? RPC_REQUEST_MS : RPC_IDLE_MS);
 }
 
 /* Sends what the socket takes, and keeps the rest. */
@@ -187,6 +189,8 @@ client_flush(struct client *client)
 	client_done(client);
 	if (client->subscription != NULL)
 		subscription_look(client);
+	if (client->follower != NULL)
+		lines_look(client);
 }
 
 static void
@@ -218,6 +222,9 @@ call_method(struct client *client, const struct call *call)
 		break;
 	case RPC_SUBSCRIBE:
 		subscription_start(client, call);
+		break;
+	case RPC_LOGS:
+		lines_start(client, call);
 		break;
 	default:
 		operation_start(client, call);
@@ -311,5 +318,5 @@ bool
 client_reads(const struct client *client)
 {
 	return client->output == NULL && client->operation == NULL &&
-	    client->subscription == NULL;
+	    client->subscription == NULL && client->follower == NULL;
 }

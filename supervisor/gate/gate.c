@@ -132,7 +132,7 @@ accept_client(void)
 }
 
 /* What is waited for, in the order of descriptors and of clients. */
-enum { POLL_LISTEN, POLL_CHANNEL, POLL_EVENT, POLL_CLIENTS };
+enum { POLL_LISTEN, POLL_CHANNEL, POLL_EVENT, POLL_LINES, POLL_CLIENTS };
 
 static void
 serve(struct client *client, short what)
@@ -217,6 +217,9 @@ turn(void)
 	fds[POLL_EVENT] = (struct pollfd){
 		operation_waiters() > 0 ? GATE_EVENT_FD : -1, POLLIN, 0
 	};
+	fds[POLL_LINES] = (struct pollfd){
+		lines_are_followed() ? GATE_WAKE_FD : -1, POLLIN, 0
+	};
 	for (i = 0; i < RPC_CLIENTS_MAX; i++) {
 		client = &clients[i];
 		fds[POLL_CLIENTS + i] = (struct pollfd){ client->fd,
@@ -233,6 +236,8 @@ turn(void)
 	} else if (operation_alone()) {
 		operation_look();
 	}
+	if (fds[POLL_LINES].revents != 0)
+		lines_look_all();
 	now = now_ms();
 	for (i = 0; i < RPC_CLIENTS_MAX; i++) {
 		/* Not one that has come to this place since. */

@@ -34,6 +34,7 @@ struct client {
 	size_t		unsent, sent;
 	struct operation *operation;
 	struct subscription *subscription;
+	struct follower	*follower;
 	uint8_t		request[RPC_REQUEST_MAX];
 };
 extern struct client clients[RPC_CLIENTS_MAX];
@@ -137,6 +138,12 @@ void	wait_look(struct client *, struct target *);
 /* subscription.c */
 void	subscription_start(struct client *, const struct call *);
 void	subscription_look(struct client *);
+
+/* lines.c */
+void	lines_start(struct client *, const struct call *);
+void	lines_look(struct client *);
+void	lines_look_all(void);
+bool	lines_are_followed(void);
 
 /* sandbox.c */
 int	sandbox_enter(void);

@@ -149,7 +149,8 @@ operation_waiters(void)
 
 	for (i = 0; i < RPC_CLIENTS_MAX; i++)
 		count += clients[i].operation != NULL ||
-		    clients[i].subscription != NULL;
+		    clients[i].subscription != NULL ||
+		    clients[i].follower != NULL;
 	return count;
 }
 

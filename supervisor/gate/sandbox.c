@@ -67,6 +67,7 @@ static struct sock_filter filter[] = {
 	ALLOW(ppoll),
 	ALLOW(accept4),
 	ALLOW(read),
+	ALLOW(pread64),
 	ALLOW(recvfrom),
 	ALLOW(write),
 	ALLOW(sendto),

@@ -7,7 +7,7 @@
 /* Which parameters a method takes, and which it cannot do without. */
 enum parameter {
 	NAMES = 1, WAIT = 2, TIMEOUT = 4, SIGNAL = 8, EXIT_CODE = 16, FOR = 32,
-	ONLY = 64,
+	ONLY = 64, LINES = 128, FOLLOW = 256,
 };
 
 static const struct {
@@ -23,6 +23,7 @@ static const struct {
 	[RPC_SHUTDOWN] = { EXIT_CODE | TIMEOUT, 0 },
 	[RPC_SUBSCRIBE] = { NAMES, 0 },
 	[RPC_WAIT] = { NAMES | FOR | TIMEOUT, NAMES },
+	[RPC_LOGS] = { NAMES | LINES | FOLLOW, NAMES },
 };
 
 static const struct {
@@ -31,7 +32,8 @@ static const struct {
 } keys[] = {
 	{ "names", NAMES }, { "wait", WAIT }, { "timeout_ms", TIMEOUT },
 	{ "signal", SIGNAL }, { "exit_code", EXIT_CODE },
-	{ "for", FOR }, { "only", ONLY },
+	{ "for", FOR }, { "only", ONLY }, { "lines", LINES },
+	{ "follow", FOLLOW },
 };
 
 static const char *
@@ -123,6 +125,16 @@ read_value(enum parameter parameter, const msgpack_object *value,
 			return "only is not a boolean";
 		call->only = value->via.boolean;
 		return NULL;
+	case LINES:
+		if (!rpc_integer(value, 0, RPC_LINES_MAX, &number))
+			return "lines is not an integer from 0 to 32768";
+		call->lines = (uint32_t)number;
+		return NULL;
+	case FOLLOW:
+		if (value->type != MSGPACK_OBJECT_BOOLEAN)
+			return "follow is not a boolean";
+		call->follow = value->via.boolean;
+		return NULL;
 	}
 	return NULL;
 }
@@ -187,7 +199,8 @@ translate_request(const msgpack_object *object, struct call *call,
 		return TRANSLATE_NO_REQUEST;
 	call->msgid = (uint32_t)number;
 	call->wait = true;
-	call->only = false;
+	call->only = call->follow = false;
+	call->lines = RPC_LINES_MAX;
 	call->wait_for = RPC_FOR_READY;
 	call->signal = 0;
 	call->exit_code = call->timeout_ms = -1;
@@ -219,18 +232,24 @@ translate_text(msgpack_packer *packer, const char *text)
 	msgpack_pack_str_body(packer, text, strlen(text));
 }
 
-/* A file's name is bytes; where they are no text, they are not said to be. */
+/* Bytes from outside; where they are no text, they are not said to be. */
+void
+translate_bytes(msgpack_packer *packer, const char *bytes, size_t length)
+{
+	if (rpc_is_utf8(bytes, length)) {
+		msgpack_pack_str(packer, length);
+		msgpack_pack_str_body(packer, bytes, length);
+	} else {
+		msgpack_pack_bin(packer, length);
+		msgpack_pack_bin_body(packer, bytes, length);
+	}
+}
+
+/* A file's name. */
 void
 translate_name(msgpack_packer *packer, const char *name)
 {
-	size_t length = strlen(name);
-
-	if (rpc_is_utf8(name, length)) {
-		translate_text(packer, name);
-		return;
-	}
-	msgpack_pack_bin(packer, length);
-	msgpack_pack_bin_body(packer, name, length);
+	translate_bytes(packer, name, strlen(name));
 }
 
 static void

@@ -20,6 +20,8 @@ struct call {
 	enum rpc_method	method;
 	bool		wait;
 	bool		only;
+	bool		follow;
+	uint32_t	lines;		/* at the most */
 	enum rpc_for	wait_for;
 	int32_t		signal;
 	int32_t		exit_code;	/* -1: not given */
@@ -48,6 +50,7 @@ enum translate_result translate_request(const msgpack_object *, struct call *,
 	    const char **why);
 
 void	translate_name(msgpack_packer *, const char *);
+void	translate_bytes(msgpack_packer *, const char *, size_t length);
 void	translate_text(msgpack_packer *, const char *);
 void	translate_service(msgpack_packer *, const struct state_slot *,
 	    const char *reason, int64_t now_ms);

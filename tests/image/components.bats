@@ -156,7 +156,7 @@ teardown_file() {
 	container_run --network none -- /sbin/my_init --quiet --skip-runit -- bash -c \
 	    'locale -a | grep -i en_US; v=äöü; echo ${#v} $LANG; perl -e "print 1"'
 	[ "$stdout" = "$(printf 'en_US.utf8\n3 en_US.UTF-8\n1')" ]
-	[ -z "$stderr" ]
+	no_stderr
 }
 
 # --- apt -----------------------------------------------------------------------------

@@ -54,7 +54,7 @@ up() {
 	# Orphans come to it, not to the PID 1 above it.
 	inside sh -c '(sleep 0.3 &)'
 	wait_for "no zombie" no_zombies
-	[ "$(count_log '^\*\*\* .*PID 1')" -eq 1 ]
+	[ "$(count_log '^\*\*\* .*not PID 1')" -eq 1 ]
 	stops_with 0 3000
 }
 
@@ -422,8 +422,8 @@ fifty() {
 	wait_log '^a is up'
 	local commands
 	commands=$(inside initctl help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' | tr '\n' ' ')
-	[ "$commands" = "status start stop restart once reload signal rescan \
-enable-insecure-key shutdown version help " ]
+	[ "$commands" = "status start stop restart once reload signal wait health \
+rescan enable-insecure-key shutdown show check graph logs version help " ]
 	inside initctl status | grep -qE '^a +up +[0-9]'
 	inside initctl status a cron
 	inside initctl reload a

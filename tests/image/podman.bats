@@ -44,7 +44,7 @@ setup() {
 	container_run --network none -- /sbin/my_init --skip-startup-files --quiet -- \
 	    sh -c 'echo one line'
 	[ "$stdout" = 'one line' ]
-	[ -z "$stderr" ]
+	no_stderr
 }
 
 @test "podman run -it: a login shell" {

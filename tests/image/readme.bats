@@ -164,7 +164,7 @@ load helpers/image
 	container_run -- /sbin/my_init --skip-startup-files --quiet -- ls
 	[ "$status" -eq 0 ]
 	diff <(echo "$listing") <(echo "$stdout")
-	[ -z "$stderr" ]
+	no_stderr
 	# ... not only because it is faster than syslog and cron:
 	container_run -- /sbin/my_init --skip-startup-files --quiet -- sh -c '
 		sv -w 5 start syslog cron >/dev/null
@@ -174,7 +174,7 @@ load helpers/image
 		ls'
 	[ "$status" -eq 0 ]
 	diff <(echo "$listing") <(echo "$stdout")
-	[ -z "$stderr" ]
+	no_stderr
 }
 
 @test "one-shot: exit codes, services beside the command, arguments" {
@@ -190,7 +190,7 @@ load helpers/image
 @test "my_init --help" {
 	container_run -- /sbin/my_init --help
 	[ "$status" -eq 0 ]
-	[ -z "$stderr" ]
+	no_stderr
 	local option
 	for option in --enable-insecure-key --skip-startup-files --skip-runit \
 	    --no-kill-all-on-exit --quiet; do

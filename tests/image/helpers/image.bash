@@ -144,6 +144,11 @@ container_run() {
 	fi
 }
 
+# Nothing was written to stderr; if something was, it is shown.
+no_stderr() {
+	[ -z "$stderr" ] || fail "on stderr: $stderr"
+}
+
 terminal_start() {
 	local command
 	_command -t -i "$@"
