@@ -45,10 +45,11 @@ shows_line() {
 	shows_line max-death-tally "no limit" default
 	shows_line health-interval "10000 ms" default
 	shows_line health-threshold 3 default
+	shows_line log-prefix "the container's" default
 	shows_line down no default
 	shows_line essential no default
 	shows_line program run /etc/service/web/run
-	[ "$(wc -l <<<"$out")" -eq 23 ]
+	[ "$(wc -l <<<"$out")" -eq 24 ]
 }
 
 @test "show: each setting that a file has, and which" {
@@ -86,6 +87,7 @@ settings() {
 	max-death-tally|5
 	health-interval|1m|60000 ms
 	health-threshold|7
+	log-prefix|json
 	down|x|yes
 	essential||yes
 	EOF
@@ -130,7 +132,7 @@ env TOKEN /etc/service/web/env/TOKEN" ]
 	ctl 0 --json show web
 	json "[s['name'] for s in r['services']] == ['web']"
 	json "r['services'][0]['directory'] == '/etc/service/web'"
-	json "len(r['services'][0]['settings']) == 19"
+	json "len(r['services'][0]['settings']) == 20"
 	json "r['services'][0]['settings']['umask'] == {'value': '022',
 	    'from': '/etc/service/web/umask'}"
 	json "r['services'][0]['settings']['timeout-kill']['value'] == 500"
