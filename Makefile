@@ -214,7 +214,8 @@ fuzz-targets: $(FUZZ_TARGETS)
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
 	    $(DESTDIR)$(LIBDIR) $(DESTDIR)$(LIBDIR)/empty \
-	    $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONDIR)
+	    $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8 \
+	    $(DESTDIR)$(COMPLETIONDIR)
 	install -m 755 $(BUILD)/my_init $(DESTDIR)$(SBINDIR)/my_init
 	install -m 755 $(BUILD)/supervisor.bin $(DESTDIR)$(LIBDIR)/supervisor
 	install -m 755 $(BUILD)/gate $(DESTDIR)$(LIBDIR)/gate
@@ -225,6 +226,7 @@ install: all
 	install -m 755 ctl/install_clean $(DESTDIR)$(SBINDIR)/install_clean
 	install -m 644 initd/my_init.8 ctl/initctl.8 ctl/sv.8 ctl/setuser.8 \
 	    ctl/install_clean.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 supervisor/service.7 $(DESTDIR)$(MANDIR)/man7/
 	install -m 644 ctl/initctl.bash $(DESTDIR)$(COMPLETIONDIR)/initctl
 	ln -sf initctl $(DESTDIR)$(COMPLETIONDIR)/sv
 

@@ -40,11 +40,11 @@ _initctl() {
 	[ "${COMP_WORDS[i]}" != = ] || i=$((i - 1))
 	case ${COMP_WORDS[i]} in
 	--socket) _initctl_files; return ;;
-	--timeout | --exit-code) return ;;
+	--timeout | --exit-code | --lines | -n) return ;;
 	esac
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--socket | --timeout | --exit-code)
+		--socket | --timeout | --exit-code | --lines | -n)
 			[ "${COMP_WORDS[i + 1]}" != = ] || i=$((i + 1))
 			i=$((i + 1)) ;;
 		-*) ;;
@@ -55,6 +55,7 @@ _initctl() {
 	-*,shutdown) _initctl_add --json --socket --timeout --exit-code ;;
 	-*,stop) _initctl_add --json --socket --timeout --no-wait --only ;;
 	-*,graph) _initctl_add --dot ;;
+	-*,logs) _initctl_add --json --socket --follow --lines ;;
 	-*,check) ;;
 	-*,wait) _initctl_add --json --socket --timeout --ready --down \
 	    --any-exit ;;
@@ -64,7 +65,7 @@ _initctl() {
 	-*,) _initctl_add --json --socket --timeout --no-wait --exit-code \
 	    --version --help ;;
 	*,) _initctl_add status start stop restart once reload signal wait health rescan \
-	    enable-insecure-key shutdown show check graph version help ;;
+	    enable-insecure-key shutdown show check graph logs version help ;;
 	*,signal)
 		# The first word after it that is no option is the signal.
 		for ((i++; i < COMP_CWORD; i++)); do
@@ -79,7 +80,7 @@ _initctl() {
 		_initctl_add HUP INT QUIT KILL USR1 USR2 ALRM TERM CONT STOP \
 		    WINCH ;;
 	*,status | *,list | *,start | *,stop | *,restart | *,once | *,reload | \
-	    *,wait | *,health | *,show | *,graph)
+	    *,wait | *,health | *,show | *,graph | *,logs)
 		_initctl_services ;;
 	*,check) _initctl_files ;;
 	esac
