@@ -176,7 +176,8 @@ read_file(struct reader *reader, char text[FILE_MAX + 1])
 			errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 	}
 	if (length == -1)
-		complain(reader, "", strerror(errno));
+		complain(reader, "", errno == EINVAL ?
+		    "it is not a regular file" : strerror(errno));
 	else if (length == FILE_MAX)
 		complain(reader, "", "it is too long");
 	else if (memchr(text, '\0', (size_t)length) != NULL)
@@ -311,16 +312,14 @@ set(struct settings *settings, enum entry entry, char *line)
 	}
 }
 
+/* The lines of one setting, of which limits has several and the others have one. */
 static void
-read_setting(struct reader *reader)
+read_lines(struct reader *reader, char *rest)
 {
-	char text[FILE_MAX + 1], *rest = read_file(reader, text), *line;
-	char found[FILE_MAX + 1];
-	const char *expected;
 	bool several = reader->entry == ENTRY_LIMITS, any = false;
+	char found[FILE_MAX + 1], *line;
+	const char *expected;
 
-	if (rest == NULL)
-		return;
 	while ((line = next_line(reader, &rest)) != NULL) {
 		if (any && !several) {
 			complain(reader, line, "expected: a setting is one "
@@ -341,6 +340,20 @@ read_setting(struct reader *reader)
 		complain(reader, "", "it is empty (write a value into it, or "
 		    "remove it)");
 	}
+}
+
+/* Its lines before a fault do not count, either. */
+static void
+read_setting(struct reader *reader)
+{
+	struct settings before = *reader->settings;
+	char text[FILE_MAX + 1], *rest = read_file(reader, text);
+	unsigned faults = reader->faults;
+
+	if (rest != NULL)
+		read_lines(reader, rest);
+	if (reader->faults > faults)
+		*reader->settings = before;
 }
 
 void
@@ -381,6 +394,7 @@ settings_read(int directory, uint32_t entries, struct settings *settings,
 		reader.entry = ENTRY_EVERY;
 		complain(&reader, "", "only a oneshot can be repeated (echo "
 		    "oneshot >type)");
+		settings->every_ms = 0;
 	}
 	return reader.faults;
 }

@@ -44,11 +44,15 @@ value_number(const char *text, int base, int64_t least, int64_t most, int64_t *v
 {
 	const char *digits = base == 8 ? "01234567" : "0123456789";
 	const char *p = text + (*text == '-' || *text == '+');
+	int64_t number;
 
 	if (*p == '\0' || p[strspn(p, digits)] != '\0' || strlen(p) > 15)
 		return false;
-	*value = strtoll(text, NULL, base);
-	return *value >= least && *value <= most;
+	number = strtoll(text, NULL, base);
+	if (number < least || number > most)
+		return false;
+	*value = number;
+	return true;
 }
 
 /* A number of seconds, or of what its unit says. */
