@@ -146,8 +146,8 @@ $(BUILD)/%.o: %.c Makefile
 
 # --- unit tests: the file under test, and what it cannot do without ------------
 UNIT_TESTS = $(addprefix $(BUILD)/tests/unit/, test_dump test_environment \
-	test_explain test_format test_fsm test_log test_rpc test_sandbox test_table \
-	test_translate test_view)
+	test_explain test_format test_fsm test_log test_rpc test_sandbox \
+	test_settings test_table test_translate test_view)
 
 FAKE_LOG = $(BUILD)/tests/unit/fake_log.o $(PROTO_OBJECTS)
 $(BUILD)/tests/unit/test_dump: $(addprefix $(BUILD)/supervisor/, dump.o \
@@ -159,6 +159,7 @@ $(BUILD)/tests/unit/test_format: $(BUILD)/supervisor/collector/format.o \
 	$(PROTO_OBJECTS)
 $(BUILD)/tests/unit/test_fsm: $(BUILD)/supervisor/fsm.o
 $(BUILD)/tests/unit/test_log: $(BUILD)/supervisor/log.o $(PROTO_OBJECTS)
+$(BUILD)/tests/unit/test_settings: $(PROTO_OBJECTS)
 $(BUILD)/tests/unit/test_table: $(BUILD)/supervisor/table.o $(FAKE_LOG)
 
 $(BUILD)/tests/unit/test_sandbox: $(BUILD)/supervisor/gate/sandbox.o
