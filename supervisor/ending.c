@@ -57,7 +57,8 @@ ending_explain(struct service *service, const struct service_policy *policy)
 	const struct state_slot *slot = service_slot(service);
 	int status = slot->exit_status;
 
-	if (policy->exhausted && policy->restart != RESTART_NEVER)
+	if (policy->exhausted && (policy->restart != RESTART_NEVER ||
+	    policy->every_ms > 0))
 		reason_set(service, "run has ended %u times within %d seconds "
 		    "(max-death-tally)", slot->deaths, DEATH_TALLY_MS / 1000);
 	else if (policy->broken || slot->reason != 0)

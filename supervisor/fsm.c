@@ -78,7 +78,7 @@ static struct service_step
 all_ended(enum service_want want, const struct service_policy *policy)
 {
 	struct service_step step = step_to(SERVICE_DOWN, ACTION_NONE, NO_TIMER);
-	bool well = policy->ended_well && !policy->asked;
+	bool well = policy->ended_well && !policy->asked, rests;
 	int64_t delay_ms;
 
 	if (want == WANT_DOWN)
@@ -96,12 +96,14 @@ all_ended(enum service_want want, const struct service_policy *policy)
 		return step;
 	}
 	if (!policy->asked) {
-		if (policy->restart == RESTART_NEVER ||
-		    (policy->restart == RESTART_ON_FAILURE && well))
-			return policy->every_ms > 0 ? start_after(
-			    policy->every_ms, policy) : over(policy);
+		rests = policy->restart == RESTART_NEVER ||
+		    (policy->restart == RESTART_ON_FAILURE && well);
+		if (rests && policy->every_ms == 0)
+			return over(policy);
 		if (policy->exhausted)
 			return step_to(SERVICE_FAILED, ACTION_NONE, NO_TIMER);
+		if (rests)
+			return start_after(policy->every_ms, policy);
 	}
 	return start_after(start_interval_ms(policy->quick_deaths), policy);
 }
