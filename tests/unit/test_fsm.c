@@ -222,6 +222,24 @@ foreign_events_change_nothing(void **state)
 		{ SERVICE_UP, EVENT_PREPARED },
 		{ SERVICE_BACKOFF, EVENT_PREPARED },
 		{ SERVICE_FINISHING, EVENT_PREPARED },
+		{ SERVICE_DOWN, EVENT_READY },
+		{ SERVICE_UP, EVENT_READY },
+		{ SERVICE_BACKOFF, EVENT_READY },
+		{ SERVICE_STOPPING, EVENT_READY },
+		{ SERVICE_FINISHING, EVENT_READY },
+		{ SERVICE_DOWN, EVENT_UNFIT },
+		{ SERVICE_BACKOFF, EVENT_UNFIT },
+		{ SERVICE_STOPPING, EVENT_UNFIT },
+		{ SERVICE_FINISHING, EVENT_UNFIT },
+		{ SERVICE_FAILED, EVENT_STARTED },
+		{ SERVICE_FAILED, EVENT_START_FAILED },
+		{ SERVICE_FAILED, EVENT_EXITED },
+		{ SERVICE_FAILED, EVENT_GROUP_GONE },
+		{ SERVICE_FAILED, EVENT_FINISHED },
+		{ SERVICE_FAILED, EVENT_PREPARED },
+		{ SERVICE_FAILED, EVENT_READY },
+		{ SERVICE_FAILED, EVENT_UNFIT },
+		{ SERVICE_FAILED, EVENT_TIMER },
 	};
 	struct service_step step;
 	enum service_want want;
@@ -429,6 +447,379 @@ restarts_are_paced(void **state)
 	assert_int_equal(wait_after(1, 3000), 0);
 }
 
+/* --- settings ---------------------------------------------------------------------- */
+
+/* What does not parse is not started, and does not keep what runs from running. */
+static void
+broken_fails_instead_of_starting(void **state)
+{
+	static const struct service_policy broken = {
+		.broken = true, .runs = true, .stop_grace_ms = STOP_MS,
+	};
+	/* It waits for nobody then. */
+	static const struct service_policy both = {
+		.broken = true, .blocked = true,
+	};
+	static const struct row rows[] = {
+		{ SERVICE_DOWN, WANT_UP, EVENT_START, &broken,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_DOWN, WANT_ONCE, EVENT_START, &broken,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_DOWN, WANT_UP, EVENT_START, &both,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_BACKOFF, WANT_UP, EVENT_TIMER, &broken,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_FAILED, WANT_UP, EVENT_START, &broken,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &broken,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STOPPING, WANT_UP, EVENT_GROUP_GONE, &broken,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STOPPING, WANT_DOWN, EVENT_GROUP_GONE, &broken,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_STARTED, &broken,
+		    { SERVICE_UP, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_RESTART, &broken,
+		    { SERVICE_STOPPING, ACTION_STOP, STOP_MS } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+static void
+failed_stays_until_it_is_asked_for(void **state)
+{
+	static const struct row rows[] = {
+		{ SERVICE_FAILED, WANT_UP, EVENT_START, &plain,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_FAILED, WANT_ONCE, EVENT_START, &plain,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_FAILED, WANT_UP, EVENT_RESTART, &plain,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_FAILED, WANT_UP, EVENT_START, &blocked,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_FAILED, WANT_DOWN, EVENT_STOP, &plain,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* Up is when it says so; if it does not in time, it is stopped for that. */
+static void
+ready_later_is_starting_until_then(void **state)
+{
+	static const struct service_policy later = {
+		.ready_later = true, .runs = true, .stop_grace_ms = STOP_MS,
+	};
+	static const struct service_policy limited = {
+		.ready_later = true, .runs = true, .stop_grace_ms = STOP_MS,
+		.timeout_up_ms = 700,
+	};
+	static const struct service_policy limited_plain = {
+		.runs = true, .timeout_up_ms = 700,
+	};
+	static const struct row rows[] = {
+		{ SERVICE_STARTING, WANT_UP, EVENT_STARTED, &later,
+		    { SERVICE_STARTING, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_STARTED, &limited,
+		    { SERVICE_STARTING, ACTION_NONE, 700 } },
+		/* What is up when it runs has nothing to be late with. */
+		{ SERVICE_STARTING, WANT_UP, EVENT_STARTED, &limited_plain,
+		    { SERVICE_UP, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_DOWN, EVENT_STARTED, &limited,
+		    { SERVICE_STOPPING, ACTION_STOP, STOP_MS } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_READY, &limited,
+		    { SERVICE_UP, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_TIMER, &limited,
+		    { SERVICE_STOPPING, ACTION_STOP, STOP_MS, .unfit = true } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_UNFIT, &later,
+		    { SERVICE_STOPPING, ACTION_STOP, STOP_MS, .unfit = true } },
+		{ SERVICE_UP, WANT_UP, EVENT_UNFIT, &plain,
+		    { SERVICE_STOPPING, ACTION_STOP, STOP_MS, .unfit = true } },
+		/* Who is asked to stop meanwhile is not unfit. */
+		{ SERVICE_STARTING, WANT_DOWN, EVENT_STOP, &limited,
+		    { SERVICE_STOPPING, ACTION_STOP, STOP_MS } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* The end of one that was unfit is a death; one that was asked for is none. */
+static void
+the_reason_of_an_end_decides(void **state)
+{
+	static const struct service_policy unfit = {
+		.runs = true, .quick_deaths = 1, .started_ago_ms = 300,
+	};
+	static const struct service_policy unfit_never = {
+		.runs = true, .restart = RESTART_NEVER,
+	};
+	static const struct service_policy unfit_too_often = {
+		.runs = true, .exhausted = true,
+	};
+	static const struct service_policy asked_never = {
+		.runs = true, .asked = true, .restart = RESTART_NEVER,
+	};
+	static const struct service_policy asked_too_often = {
+		.runs = true, .asked = true, .exhausted = true,
+	};
+	static const struct service_policy asked_oneshot = {
+		.runs = true, .asked = true, .type = TYPE_ONESHOT,
+		.restart = RESTART_NEVER, .ended_well = true, .every_ms = 5000,
+	};
+	static const struct row rows[] = {
+		{ SERVICE_STOPPING, WANT_UP, EVENT_GROUP_GONE, &unfit,
+		    { SERVICE_BACKOFF, ACTION_NONE, 700 } },
+		{ SERVICE_STOPPING, WANT_UP, EVENT_GROUP_GONE, &unfit_never,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER, .over = true } },
+		{ SERVICE_STOPPING, WANT_UP, EVENT_GROUP_GONE,
+		    &unfit_too_often,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STOPPING, WANT_UP, EVENT_GROUP_GONE, &asked_never,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_STOPPING, WANT_UP, EVENT_GROUP_GONE,
+		    &asked_too_often,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		/* To be restarted it had to end, and is not done with that. */
+		{ SERVICE_STOPPING, WANT_UP, EVENT_GROUP_GONE, &asked_oneshot,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_STOPPING, WANT_DOWN, EVENT_GROUP_GONE,
+		    &asked_oneshot, { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+static void
+restart_says_whether_it_is_started_again(void **state)
+{
+	static const struct service_policy always_well = {
+		.runs = true, .ended_well = true,
+	};
+	static const struct service_policy failure_well = {
+		.runs = true, .ended_well = true, .restart = RESTART_ON_FAILURE,
+	};
+	static const struct service_policy failure_badly = {
+		.runs = true, .quick_deaths = 1, .restart = RESTART_ON_FAILURE,
+	};
+	static const struct service_policy never_well = {
+		.runs = true, .ended_well = true, .restart = RESTART_NEVER,
+	};
+	static const struct service_policy never_badly = {
+		.runs = true, .restart = RESTART_NEVER,
+	};
+	static const struct row rows[] = {
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &always_well,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &failure_well,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER, .over = true } },
+		{ SERVICE_FINISHING, WANT_UP, EVENT_FINISHED, &failure_well,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER, .over = true } },
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &failure_badly,
+		    { SERVICE_BACKOFF, ACTION_NONE, 1000 } },
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &never_well,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER, .over = true } },
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &never_badly,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER, .over = true } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_START_FAILED, &never_badly,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER, .over = true } },
+		/* Once is once, and down is down, whatever the file says. */
+		{ SERVICE_UP, WANT_ONCE, EVENT_EXITED, &never_badly,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER, .over = true } },
+		{ SERVICE_UP, WANT_DOWN, EVENT_EXITED, &never_badly,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* max-death-tally */
+static void
+exhausted_is_failed(void **state)
+{
+	static const struct service_policy exhausted = {
+		.has_finish = true, .runs = true, .exhausted = true,
+		.quick_deaths = 3, .finish_grace_ms = FINISH_MS,
+	};
+	/* Its restart says that already, and that it has ended well. */
+	static const struct service_policy never = {
+		.runs = true, .exhausted = true, .restart = RESTART_NEVER,
+		.ended_well = true,
+	};
+	static const struct service_policy without_finish = {
+		.runs = true, .exhausted = true, .quick_deaths = 3,
+		.restart = RESTART_ON_FAILURE,
+	};
+	static const struct row rows[] = {
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &exhausted,
+		    { SERVICE_FINISHING, ACTION_FINISH, FINISH_MS } },
+		{ SERVICE_FINISHING, WANT_UP, EVENT_FINISHED, &exhausted,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &without_finish,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_START_FAILED,
+		    &without_finish,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_EXITED, &never,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER, .over = true } },
+		{ SERVICE_FINISHING, WANT_DOWN, EVENT_FINISHED, &exhausted,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_FINISHING, WANT_ONCE, EVENT_FINISHED, &exhausted,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER, .over = true } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* A oneshot is up when run has ended well, and has no process then. */
+static void
+a_oneshot_is_up_when_it_is_done(void **state)
+{
+	static const struct service_policy well = {
+		.runs = true, .ready_later = true, .type = TYPE_ONESHOT,
+		.restart = RESTART_NEVER, .ended_well = true,
+		.timeout_up_ms = 700,
+	};
+	static const struct service_policy well_always = {
+		.runs = true, .type = TYPE_ONESHOT, .ended_well = true,
+	};
+	static const struct service_policy badly = {
+		.runs = true, .type = TYPE_ONESHOT, .restart = RESTART_NEVER,
+	};
+	static const struct service_policy badly_always = {
+		.runs = true, .type = TYPE_ONESHOT, .quick_deaths = 1,
+	};
+	static const struct row rows[] = {
+		{ SERVICE_STARTING, WANT_UP, EVENT_STARTED, &well,
+		    { SERVICE_STARTING, ACTION_NONE, 700 } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_EXITED, &well,
+		    { SERVICE_UP, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_EXITED, &well_always,
+		    { SERVICE_UP, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_ONCE, EVENT_EXITED, &well,
+		    { SERVICE_UP, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_FINISHING, WANT_UP, EVENT_FINISHED, &well,
+		    { SERVICE_UP, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_DOWN, EVENT_EXITED, &well,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_EXITED, &badly,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER, .over = true } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_START_FAILED, &badly,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER, .over = true } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_EXITED, &badly_always,
+		    { SERVICE_BACKOFF, ACTION_NONE, 1000 } },
+		{ SERVICE_STARTING, WANT_ONCE, EVENT_EXITED, &badly,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER, .over = true } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* Up, and no process: what comes then. */
+static void
+what_is_done_is_asked_or_repeated(void **state)
+{
+	static const struct service_policy done = { .type = TYPE_ONESHOT };
+	static const struct service_policy done_needed = {
+		.type = TYPE_ONESHOT, .needed = true,
+	};
+	static const struct service_policy done_blocked = {
+		.type = TYPE_ONESHOT, .blocked = true,
+	};
+	static const struct service_policy done_broken = {
+		.type = TYPE_ONESHOT, .broken = true,
+	};
+	static const struct row rows[] = {
+		{ SERVICE_UP, WANT_DOWN, EVENT_STOP, &done,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		/* Down after those that need it, and not repeated before. */
+		{ SERVICE_UP, WANT_DOWN, EVENT_STOP, &done_needed,
+		    { SERVICE_UP, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_RESTART, &done,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_TIMER, &done,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_TIMER, &done_blocked,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_TIMER, &done_broken,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_START, &done,
+		    { SERVICE_UP, ACTION_NONE, KEEP_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_READY, &done,
+		    { SERVICE_UP, ACTION_NONE, KEEP_TIMER } },
+		{ SERVICE_UP, WANT_UP, EVENT_UNFIT, &done,
+		    { SERVICE_UP, ACTION_NONE, KEEP_TIMER } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
+/* From start to start; what it took counts, and more than that is at once. */
+static void
+every_repeats_a_oneshot(void **state)
+{
+	static const struct service_policy well = {
+		.runs = true, .type = TYPE_ONESHOT, .restart = RESTART_NEVER,
+		.ended_well = true, .every_ms = 5000, .started_ago_ms = 1200,
+	};
+	static const struct service_policy slow = {
+		.runs = true, .type = TYPE_ONESHOT, .restart = RESTART_NEVER,
+		.ended_well = true, .every_ms = 5000, .started_ago_ms = 9000,
+	};
+	static const struct service_policy badly = {
+		.runs = true, .type = TYPE_ONESHOT, .restart = RESTART_NEVER,
+		.every_ms = 5000, .started_ago_ms = 1200, .quick_deaths = 3,
+	};
+	static const struct service_policy badly_too_often = {
+		.runs = true, .type = TYPE_ONESHOT, .restart = RESTART_NEVER,
+		.every_ms = 5000, .started_ago_ms = 1200, .exhausted = true,
+	};
+	static const struct service_policy badly_slow = {
+		.runs = true, .type = TYPE_ONESHOT, .restart = RESTART_NEVER,
+		.every_ms = 5000, .started_ago_ms = 9000,
+	};
+	static const struct service_policy badly_on_failure = {
+		.runs = true, .type = TYPE_ONESHOT,
+		.restart = RESTART_ON_FAILURE, .every_ms = 5000,
+		.started_ago_ms = 200, .quick_deaths = 1,
+	};
+	static const struct row rows[] = {
+		{ SERVICE_STARTING, WANT_UP, EVENT_EXITED, &well,
+		    { SERVICE_UP, ACTION_NONE, 3800 } },
+		{ SERVICE_FINISHING, WANT_UP, EVENT_FINISHED, &well,
+		    { SERVICE_UP, ACTION_NONE, 3800 } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_EXITED, &slow,
+		    { SERVICE_UP, ACTION_NONE, 0 } },
+		{ SERVICE_STARTING, WANT_ONCE, EVENT_EXITED, &well,
+		    { SERVICE_UP, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_DOWN, EVENT_EXITED, &well,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER } },
+		/* The next time may be better. */
+		{ SERVICE_STARTING, WANT_UP, EVENT_EXITED, &badly,
+		    { SERVICE_BACKOFF, ACTION_NONE, 3800 } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_EXITED, &badly_too_often,
+		    { SERVICE_FAILED, ACTION_NONE, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_EXITED, &badly_slow,
+		    { SERVICE_STARTING, ACTION_START, NO_TIMER } },
+		{ SERVICE_STARTING, WANT_UP, EVENT_EXITED, &badly_on_failure,
+		    { SERVICE_BACKOFF, ACTION_NONE, 800 } },
+		{ SERVICE_STARTING, WANT_ONCE, EVENT_EXITED, &badly,
+		    { SERVICE_DOWN, ACTION_NONE, NO_TIMER, .over = true } },
+	};
+
+	(void)state;
+	CHECK(rows);
+}
+
 int
 main(void)
 {
@@ -446,6 +837,15 @@ main(void)
 		cmocka_unit_test(blocked_waits_and_is_down),
 		cmocka_unit_test(needed_is_not_stopped_yet),
 		cmocka_unit_test(restarts_are_paced),
+		cmocka_unit_test(broken_fails_instead_of_starting),
+		cmocka_unit_test(failed_stays_until_it_is_asked_for),
+		cmocka_unit_test(ready_later_is_starting_until_then),
+		cmocka_unit_test(the_reason_of_an_end_decides),
+		cmocka_unit_test(restart_says_whether_it_is_started_again),
+		cmocka_unit_test(exhausted_is_failed),
+		cmocka_unit_test(a_oneshot_is_up_when_it_is_done),
+		cmocka_unit_test(what_is_done_is_asked_or_repeated),
+		cmocka_unit_test(every_repeats_a_oneshot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
