@@ -217,6 +217,9 @@ step(void)
 	bool more = true;
 	int status;
 
+	/* Also not while a script of the boot runs, which may take its time. */
+	if (table->header.phase <= PHASE_RUNNING)
+		return false;
 	while (more) {
 		if (table->header.phase != PHASE_STOP_SCRIPT &&
 		    script_under_way() && !script_ended(&status))

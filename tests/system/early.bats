@@ -205,6 +205,25 @@ ups() {
 	wait_output '^syslog finish -1 9$'
 }
 
+@test "one that has ended leaves a boot all its time, however long a script takes" {
+	service migrate <<<$'#!/bin/sh\nexit 0'
+	startup_script 10 <<-'EOF'
+	#!/bin/sh
+	initctl once migrate
+	echo "once: $?"
+	# A shutdown would give up after 10 seconds.
+	sleep 11
+	initctl status
+	EOF
+	ending_service other
+	container_start KILL_PROCESS_TIMEOUT=0 --
+	wait_output '^once: 0$'
+	wait_output '^startup scripts: /etc/my_init.d/10$'
+	wait_up other
+	_phase running
+	no_output 'Gave up'
+}
+
 @test "with --skip-runit there are none" {
 	ending_service syslog
 	startup_script 10 <<<$'#!/bin/sh\ninitctl start syslog; echo "start: $?"'
