@@ -87,8 +87,9 @@ endif
 INIT_OBJECTS = $(addprefix $(BUILD)/, initd/initd.o initd/channel.o \
 	initd/kernel.o initd/sweep.o)
 SUPERVISOR_OBJECTS = $(addprefix $(BUILD)/supervisor/, boot.o command.o \
-	control.o depend.o directory.o dump.o ending.o environment.o explain.o fsm.o gatekeeper.o \
-	group.o hook.o index.o key.o lines.o log.o logger.o main.o notify.o options.o order.o other.o probe.o reap.o \
+	control.o depend.o directory.o dump.o ending.o environment.o explain.o \
+	files.o fsm.o gatekeeper.o group.o hook.o index.o key.o lines.o log.o \
+	logger.o main.o notify.o options.o order.o other.o probe.o reap.o \
 	reason.o run.o scan.o script.o service.o setting.o shutdown.o signal.o \
 	spawn.o table.o task.o variables.o want.o watchdog.o)
 PROTO_OBJECTS = $(addprefix $(BUILD)/proto/, escape.o names.o settings.o \

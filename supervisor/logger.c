@@ -83,6 +83,10 @@ logger_hold(struct service *service)
 		errno = ENAMETOOLONG;
 	else
 		service->pipe = open_pipe(name, O_RDWR);
+	if (service->pipe != -1 && !files_may_keep(service->pipe)) {
+		logger_release(service);
+		errno = EMFILE;
+	}
 	if (service->pipe == -1)
 		log_warn("%s: there is no pipe for log/run: %s; what it writes "
 		    "goes where my_init's does", escape(name), strerror(errno));

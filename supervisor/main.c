@@ -119,6 +119,7 @@ main(int argc, char **argv, char **envp)
 	/* No core with the container's secrets in it. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	set_descriptors();
+	files_open();
 	environment_take(envp);
 	options_parse(argc, argv);
 	resumed = table_open();

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,6 +34,17 @@ fault_cb(void *argument, const char *text)
 	faults->any = true;
 }
 
+static void
+unreadable(struct faults *faults, int error)
+{
+	char text[SETTING_FAULT_MAX];
+
+	snprintf(text, sizeof(text), "its directory cannot be read: %s%s",
+	    strerror(error), error == EMFILE ? " (give my_init a higher limit "
+	    "of open files: docker run --ulimit nofile)" : "");
+	fault_cb(faults, text);
+}
+
 /*
  * Reads the directory anew.  False: something in it does not parse, which is the
  * service's reason now, and in its place is what holds by default.
@@ -46,9 +58,18 @@ setting_load(struct service *service)
 	setting_forget(service);
 	fd = open(run_path(service_slot(service), NULL),
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1)
+	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR))
 		return true;
-	service->entries = settings_list(fd);
+	errno = fd == -1 ? errno : 0;
+	if (fd != -1)
+		service->entries = settings_list(fd);
+	if (service->entries == 0 && errno != 0) {
+		/* Who knows what it says: whom run has to run as, for one. */
+		unreadable(&faults, errno);
+		if (fd != -1)
+			close(fd);
+		return false;
+	}
 	if (service->entries & settings_entries) {
 		service->settings = malloc(sizeof(*service->settings));
 		if (service->settings == NULL) {
@@ -60,7 +81,7 @@ setting_load(struct service *service)
 		settings_read(fd, service->entries, service->settings,
 		    fault_cb, &faults);
 	}
-	if (service->entries & HELD)
+	if (service->entries & HELD && files_may_keep(fd))
 		service->directory = fd;
 	else
 		close(fd);

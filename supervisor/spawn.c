@@ -212,7 +212,7 @@ child_main(void *argument)
 	if (spawn->error > 0)
 		dup2(spawn->error, STDERR_FILENO);
 	if ((spawn->descriptors != NULL && set_descriptors(spawn) == -1) ||
-	    set_directory(spawn) == -1 || (spawn->settings != NULL &&
+	    files_give_back() == -1 || set_directory(spawn) == -1 || (spawn->settings != NULL &&
 	    set_settings(spawn->settings, spawn->notification) == -1)) {
 		child->error = errno;
 		_exit(111);

@@ -280,6 +280,11 @@ void	watchdog_heard(struct service *);
 void	watchdog_trigger(struct service *);
 void	watchdog_end(struct service *);
 
+/* files.c: how many may be open */
+void	files_open(void);
+int	files_give_back(void);
+bool	files_may_keep(int fd);
+
 /* variables.c: a service's own environment */
 char	**variables_begin(const struct service *, bool run, int *error);
 void	variables_end(void);

@@ -105,12 +105,19 @@ read_variable(int directory, const char *name)
 }
 
 static bool
-read_directory(int directory)
+read_directory(const struct service *service)
 {
 	struct dirent *entry;
 	DIR *stream = NULL;
 	bool good = true;
-	int fd = openat(directory, "env", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+
+	if (service->directory != -1)
+		fd = openat(service->directory, "env",
+		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	else
+		fd = open(run_path(service_slot(service), "env"),
+		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd == -1 || (stream = fdopendir(fd)) == NULL) {
 		if (fd != -1)
@@ -168,7 +175,7 @@ variables_begin(const struct service *service, bool run, int *error)
 	memcpy(variables.list, shared,
 	    (variables.count + 1) * sizeof(*variables.list));
 	if ((service->entries & ENTRY(ENV) &&
-	    !read_directory(service->directory)) || (own && !add_own(service))) {
+	    !read_directory(service)) || (own && !add_own(service))) {
 		*error = errno;
 		variables_end();
 	}

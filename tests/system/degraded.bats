@@ -115,6 +115,44 @@ exits_with_42() {
 }
 
 # --- no rights --------------------------------------------------------------------
+@test "few files may be open: none of many services runs as another than it is to" {
+	local i
+	for i in {100..199}; do
+		service "a$i" <<-EOF
+		#!/bin/sh
+		echo "a up \$(id -u) \$(ulimit -n) \$A $i"
+		exec sleep 100000
+		EOF
+		root_file "/etc/service/a$i/user" <<<nobody
+		root_file "/etc/service/a$i/env/A" <<<"env"
+		root_file "/etc/service/a$i/finish" 755 <<<$'#!/bin/sh\necho a ended'
+	done
+	good_service good
+	root_file /etc/service/good/log/run 755 <<<$'#!/bin/sh\nexec cat >&2'
+	# What may be had is taken, and not passed on.
+	for i in 64:64 64:4096; do
+		container_start --split --via "prlimit --nofile=$i" --
+		wait_lines 100 '^a up'
+		wait_lines 1 '^good up'
+		container_kill TERM
+		container_wait
+		[ "$status" -eq 0 ]
+		no_complaint
+		[ "$(count_output '^a up 65534 64 env ')" -eq 100 ]
+		[ "$(count_output '^a ended$')" -eq 100 ]
+	done
+}
+
+@test "a service's directory that cannot be read: it is not run as if it said nothing" {
+	good_service good
+	good_service closed
+	chmod 711 "$ROOT/etc/service/closed"
+	lives_with --user 1234
+	grep -q '^\*\*\* closed: its directory cannot be read: Permission denied' \
+	    "$OUTPUT/stderr"
+	no_output '^closed up'
+}
+
 @test "as another user" {
 	good_service good
 	startup_script 10_see <<-'EOF'
