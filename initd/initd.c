@@ -353,10 +353,25 @@ supervisor_ended(int status)
 }
 
 /*
+ * Can a service say of itself, as of its MAINPID, that an orphan stands for it?  The
+ * supervisor binds the socket when the first one that may is started.
+ */
+static int
+is_listened_to(void)
+{
+	struct sockaddr address;
+	socklen_t length = sizeof(address);
+
+	return getsockname(notify, &address, &length) == 0 &&
+	    length > sizeof(sa_family_t);
+}
+
+/*
  * Reports the end of an orphan to the supervisor that may have to adopt it.
- * Before a supervisor has died there is nobody to adopt, so the first one is not
- * woken for orphans.  One whose parent was the supervisor becomes our child only
- * when that is a zombie itself: so the supervisor is looked at after the orphan.
+ * Before a supervisor has died, or services can speak, there is nobody to adopt, so
+ * the first one is not woken for orphans.  One whose parent was the supervisor
+ * becomes our child only when that is a zombie itself: so the supervisor is looked at
+ * after the orphan.
  */
 static void
 child_ended(pid_t pid, int status)
@@ -370,7 +385,7 @@ child_ended(pid_t pid, int status)
 	if (!supervisor.has_died && supervisor.pid > 0 && waitpid(
 	    supervisor.pid, &supervisor_status, WNOHANG) == supervisor.pid)
 		supervisor_ended(supervisor_status);
-	if (supervisor.has_died)
+	if (supervisor.has_died || is_listened_to())
 		channel_send_exit(pid, status);
 }
 

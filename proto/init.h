@@ -11,8 +11,9 @@
  *      and looks at it no more.
  *   5  stderr, opened anew without blocking where the kernel allows it.
  *   6  an unbound Unix datagram socket, for what services say (sd_notify(3)).
- *      my_init keeps it open and does nothing with it: what is sent while there is
- *      no supervisor waits for the next one.
+ *      my_init keeps it open and does not read it: what is sent while there is no
+ *      supervisor waits for the next one.  Once it has an address, every orphan's
+ *      end is reported, as one may stand for a service (MAINPID).
  *   7  a memfd, empty: the table of lines (proto/lines.h), if the supervisor comes to
  *      need one.  It is here because it must outlive supervisor and collector.
  */

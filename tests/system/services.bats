@@ -396,6 +396,43 @@ broken() {
 	[ "$status" -eq 0 ]
 }
 
+@test "one that names another process for itself (MAINPID) lives as long as that" {
+	service a <<-'EOF'
+	#!/usr/bin/python3 -B
+	import os, signal, socket
+	print("a up", os.getpid(), flush=True)
+	pid = os.fork()
+	if pid == 0: signal.pause()
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	s.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
+	s.send(b"READY=1\nMAINPID=%d" % pid)
+	print("a child", pid, flush=True)
+	EOF
+	root_file /etc/service/a/type <<<notify
+	finish_of a
+	container_start --
+	local count child supervisor
+	for count in 1 2; do
+		wait_lines $count '^a child'
+		child=$(container_output | sed -n 's/^a child //p' | tail -n 1)
+		wait_for "it to stand for a" _is_pid "$child"
+		[ $count -eq 1 ] || restart_supervisor
+		container_exec kill -KILL "$child"
+		wait_lines $count '^a finish -1 9$'
+	done
+	wait_lines 3 '^a child'
+	[ "$(count_output '^a finish')" -eq 2 ]
+	container_kill TERM
+	container_wait 20
+	wait_lines 3 '^a finish'
+	no_output 'Forcing|Not all'
+}
+
+# Is that the pid of service a?
+_is_pid() {
+	container_exec initctl status a | grep -qE "^a +up +$1 "
+}
+
 @test "memcached and cron are services as they are" {
 	service memcached <<-'EOF'
 	#!/bin/sh
