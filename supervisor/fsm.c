@@ -163,7 +163,8 @@ step_up(enum service_state state, enum service_want want,
 			    NO_TIMER);
 		return step_to(SERVICE_UP, ACTION_NONE, NO_TIMER);
 	case EVENT_READY:
-		if (state != SERVICE_STARTING)
+		/* A oneshot is when it has ended well, whatever it says. */
+		if (state != SERVICE_STARTING || policy->type == TYPE_ONESHOT)
 			break;
 		return step_to(SERVICE_UP, ACTION_NONE, NO_TIMER);
 	case EVENT_PREPARED:

@@ -46,7 +46,9 @@ set_state(struct service *service, const struct service_step *step)
 	table_change(&slot->sequence);
 	atomic_store(&next.condition, atomic_load(&slot->condition));
 	next.state = (uint8_t)step->state;
-	if (step->state != slot->state) {
+	/* From up to up: it has ended well, and has no process any more. */
+	if (step->state != slot->state || (step->state == SERVICE_UP &&
+	    step->delay_ms != KEEP_TIMER)) {
 		slot->since_ms = now_ms();
 		next.flags &= (uint8_t)~(SLOT_ENDED | SLOT_PAUSED | SLOT_TOLD);
 		next.sent = 0;

@@ -87,6 +87,38 @@ all_failed() {
 	[ "$(count_output '^task runs')" -eq 3 ]
 }
 
+@test "a oneshot is not up before it has ended, and then can be stopped" {
+	service task <<-'EOF'
+	#!/bin/sh
+	echo "task up $$"
+	echo >&3
+	until [ -e /tmp/go ]; do sleep 0.05; done
+	EOF
+	setting task type oneshot
+	setting task notification-fd 3
+	service web <<-'EOF'
+	#!/bin/sh
+	echo "web up $$"
+	until [ -e /tmp/go ]; do sleep 0.05; done
+	EOF
+	container_start --
+	wait_up web
+	wait_output '^task up'
+	# What it says of itself has come before that is answered.
+	ctl 0 status
+	line task 'starting .*'
+	# One that has become a oneshot by the word of the next supervisor.
+	printf 'oneshot\n' >"$(container_file /etc/service/web/type)"
+	restart_supervisor
+	let_go
+	wait_for "task to have ended" _is task pid None
+	wait_for "web to have ended" _is web pid None
+	ctl 0 status
+	line task 'up +- .*'
+	line web 'up +- .*'
+	ctl 0 stop --timeout 10 task web
+}
+
 @test "a oneshot that is repeated: when it is started next" {
 	service task <<<$'#!/bin/sh\necho "task runs"'
 	setting task type oneshot
