@@ -384,6 +384,9 @@ resume(struct service *service)
 			service_event(service, EVENT_PREPARED);
 		else if (!(slot->flags & SLOT_TOLD))
 			act(service, ACTION_STOP);
+		else
+			/* It is to read to an end: we have opened its pipe again. */
+			logger_stop(service);
 		break;
 	case SERVICE_BACKOFF:
 		if (slot->deadline_ms == 0)

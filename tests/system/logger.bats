@@ -163,6 +163,27 @@ _all_said() {
 	no_output 'Forcing'
 }
 
+@test "supervisor killed while a logger reads the rest: it comes to the end of it" {
+	talker a
+	cat_logger a
+	container_start --
+	wait_up a
+	wait_for "a/log to be up" _is a/log state up
+	local pid start supervisor
+	pid=$(pid_of a/log)
+	container_exec kill -STOP "$pid"
+	say a line 100
+	container_kill TERM
+	wait_for "a to be down" _is a state down
+	wait_for "a/log to be waited for" _is a/log state stopping
+	restart_supervisor
+	start=$(now_ms)
+	container_exec kill -CONT "$pid"
+	container_wait 40
+	took "$start" 0 15000
+	no_output 'Forcing'
+}
+
 @test "another user opens stdout anew, as by /dev/stdout" {
 	service a <<-'EOS'
 	#!/bin/sh
