@@ -91,12 +91,12 @@ run_spawn(struct service *service, enum program kind, char **argv,
 	};
 	int error;
 
-	spawn_failed = NULL;
+	spawn_failed_detail = NULL;
 	program.environment = variables_begin(service, kind == PROGRAM_RUN,
 	    &error);
-	if (error != 0)
-		spawn_failed = entry_names[ENTRY_ENV];
-	else if (kind == PROGRAM_RUN)
+	if (error == 0)
+		spawn_failed = NULL;
+	if (error == 0 && kind == PROGRAM_RUN)
 		error = set_run(service, &program, argv);
 	/* The path in program.directory is the last that run_path was asked for. */
 	if (program.directory != NULL)

@@ -108,9 +108,10 @@ static bool
 read_directory(const struct service *service)
 {
 	struct dirent *entry;
+	static char failed[128];
 	DIR *stream = NULL;
 	bool good = true;
-	int fd;
+	int fd, error;
 
 	if (service->directory != -1)
 		fd = openat(service->directory, "env",
@@ -129,6 +130,12 @@ read_directory(const struct service *service)
 		    strchr(entry->d_name, '=') == NULL)
 			good = read_variable(dirfd(stream),
 			    entry->d_name);
+	if (!good) {
+		error = errno;
+		snprintf(failed, sizeof(failed), "%s", escape(entry->d_name));
+		spawn_failed_detail = failed;
+		errno = error;
+	}
 	closedir(stream);
 	return good;
 }
@@ -137,10 +144,11 @@ static bool
 add_own(const struct service *service)
 {
 	const struct settings *settings = setting_of(service);
+	const char *address = notify_address();
 	char number[24];
 
-	if (settings->type == TYPE_NOTIFY &&
-	    !set("NOTIFY_SOCKET", notify_address()))
+	spawn_failed = "NOTIFY_SOCKET";
+	if (address == NULL || !set("NOTIFY_SOCKET", address))
 		return false;
 	if (settings->timeout_watchdog_ms == 0)
 		return true;
@@ -151,7 +159,7 @@ add_own(const struct service *service)
 
 /*
  * A service's own environment, until variables_end, or NULL: that of all children.
- * *error is 0, or an errno if it cannot be made.
+ * *error is 0, or an errno if it cannot be made, and spawn_failed says which part.
  */
 char **
 variables_begin(const struct service *service, bool run, int *error)
@@ -160,6 +168,7 @@ variables_begin(const struct service *service, bool run, int *error)
 	bool own = run && setting_of(service)->type == TYPE_NOTIFY;
 
 	*error = 0;
+	spawn_failed = entry_names[ENTRY_ENV];
 	if (!(service->entries & ENTRY(ENV)) && !own)
 		return NULL;
 	while (shared[variables.count] != NULL)

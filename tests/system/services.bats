@@ -378,6 +378,29 @@ broken() {
 	[ "$status" -eq 0 ]
 }
 
+@test "what cannot be set for run is said by its name, and no other's" {
+	good_service a
+	root_file /etc/service/a/limits <<<'nofile 99999999999'
+	good_service b
+	root_file /etc/service/b/working-directory <<<'/nonexistent'
+	good_service c
+	mkdir "$ROOT/etc/service/c/env"
+	ln -s /nonexistent "$ROOT/etc/service/c/env/FOO"
+	root_file /etc/service/b/depends <<<d
+	root_file /etc/service/c/depends <<<d
+	service d <<-'EOF'
+	#!/bin/sh
+	until [ -e /tmp/go ]; do sleep 0.05; done
+	exec sleep 100000
+	EOF
+	root_file /etc/service/d/check 755 <<<$'#!/bin/sh\n[ -e /tmp/go ]'
+	container_start --
+	wait_output '^\*\*\* a: limits: nofile cannot be set: Operation not permitted$'
+	: >"$(container_file /tmp/go)"
+	wait_output '^\*\*\* b: working-directory cannot be set: No such file'
+	wait_output '^\*\*\* c: env: FOO cannot be set: No such file'
+}
+
 @test "a link to nowhere in /etc/service is said, and a service once it leads there" {
 	ln -s /srv/late "$ROOT/etc/service/late"
 	good_service good
