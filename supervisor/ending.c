@@ -76,21 +76,36 @@ ending_explain(struct service *service, const struct service_policy *policy)
 	    table->reasons[slot->reason - 1], escape(slot->name));
 }
 
-/* It is not going to be started again; if it is essential, that is the end. */
-void
-ending_for_good(struct service *service, const struct service_policy *policy)
+/*
+ * It is not going to be started again: is that the end of the container, because it is
+ * essential?  The exit code is written down before the service's state tells of it, so
+ * that the next supervisor goes on with the end.
+ */
+bool
+ending_is_all(struct service *service, bool failed,
+    const struct service_policy *policy)
 {
 	const struct state_slot *slot = service_slot(service);
 	int code = status_code(slot->exit_status);
 
 	if (!(service->entries & ENTRY(ESSENTIAL)) || slot->want == WANT_ONCE ||
 	    table->header.phase > PHASE_RUNNING)
-		return;
-	if (slot->state == SERVICE_FAILED && (code == 0 || policy->broken))
+		return false;
+	if (failed && (code == 0 || policy->broken))
 		code = 1;
+	table->header.exit_code = code;
+	table->header.flags |= STATE_CODE;
+	return true;
+}
+
+/* It was essential. */
+void
+ending_all(struct service *service)
+{
 	log_warn("%s is essential and has ended: the container stops with exit "
-	    "code %d", escape(slot->name), code);
-	shutdown_ask(code, -1);
+	    "code %d", escape(service_slot(service)->name),
+	    table->header.exit_code);
+	shutdown_ask(-1, -1);
 }
 
 /*

@@ -240,7 +240,7 @@ service_event(struct service *service, enum service_event event)
 	struct service_policy policy = policy_of(service, event);
 	enum service_state before = slot->state;
 	struct service_step step;
-	bool early = is_early(slot);
+	bool early = is_early(slot), failed, all = false;
 
 	step = fsm_step(slot->state, slot->want, event, &policy);
 	/* To know costs system calls: so only of what would start. */
@@ -252,8 +252,11 @@ service_event(struct service *service, enum service_event event)
 	if (step.unfit && event == EVENT_TIMER)
 		reason_set(service, "not ready within %lld ms (timeout-up)",
 		    (long long)policy.timeout_up_ms);
-	if (step.state == SERVICE_FAILED && before != SERVICE_FAILED)
+	failed = step.state == SERVICE_FAILED && before != SERVICE_FAILED;
+	if (failed)
 		ending_explain(service, &policy);
+	if (step.over || failed)
+		all = ending_is_all(service, failed, &policy);
 	set_state(service, &step);
 	if (step.unfit)
 		log_warn("%s: %s; it is stopped", escape(slot->name),
@@ -268,9 +271,8 @@ service_event(struct service *service, enum service_event event)
 		depend_up(service);
 	if (!is_idle(slot))
 		return;
-	if (step.over || (slot->state == SERVICE_FAILED &&
-	    before != SERVICE_FAILED))
-		ending_for_good(service, &policy);
+	if (all)
+		ending_all(service);
 	order_down(service);
 	if (order_is_circle(active[early]))
 		order_end();

@@ -163,13 +163,19 @@ channel_cb(int fd, short what, void *argument)
 	}
 }
 
-/* A supervisor before us was asked to stop, and was killed before it began. */
+/*
+ * A supervisor before us was asked to stop, or had to because of an essential service,
+ * and was killed before it began.
+ */
 void
 signal_resume(void)
 {
-	if (table->header.stop_serial != 0 &&
-	    table->header.phase <= PHASE_RUNNING)
+	if (table->header.phase > PHASE_RUNNING)
+		return;
+	if (table->header.stop_serial != 0)
 		signal_stop(table->header.stop_signal);
+	else if (table->header.flags & (STATE_CODE | STATE_GRACE))
+		signal_stop(SIGTERM);
 }
 
 /* Is there a record in the channel that has not been read? */

@@ -210,7 +210,9 @@ void	ending_count(struct service *);
 void	ending_died(struct service *, int status);
 bool	ending_was_good(const struct state_slot *);
 void	ending_explain(struct service *, const struct service_policy *);
-void	ending_for_good(struct service *, const struct service_policy *);
+bool	ending_is_all(struct service *, bool failed,
+	    const struct service_policy *);
+void	ending_all(struct service *);
 
 /* want.c: what is asked of services. */
 void	service_want(struct service *, enum service_want, bool removed);

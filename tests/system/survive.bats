@@ -367,3 +367,29 @@ ended() {
 	container_wait
 	[ "$status" -eq 0 ]
 }
+
+@test "killed when an essential service has failed: the container ends all the same" {
+	local write
+	service a <<-'EOF'
+	#!/bin/sh
+	echo "a up $$"
+	until [ -e /tmp/go ]; do sleep 0.05; done
+	exit 7
+	EOF
+	root_file /etc/service/a/restart <<<never
+	: >"$ROOT/etc/service/a/essential"
+	# It says that a has failed, then that the container stops.
+	for write in 1 2; do
+		rm -f "$ROOT/tmp/go"
+		container_start --
+		wait_output '^a up'
+		strace -p "$(supervisor_pid)" -o /dev/null -e trace=write \
+		    -e "inject=write:signal=SIGKILL:when=$write" 2>"$OUTPUT/strace" &
+		wait_for "strace to be attached" grep -q attached "$OUTPUT/strace"
+		: >"$(container_file /tmp/go)"
+		container_wait 20
+		wait $!
+		[ "$status" -eq 7 ]
+		wait_output 'was killed by signal 9'
+	done
+}
