@@ -116,7 +116,7 @@ bool
 ending_is_none(struct service *service, pid_t pid, int status)
 {
 	struct state_slot *slot = service_slot(service);
-	pid_t successor = atomic_exchange(&slot->successor, 0);
+	pid_t successor = atomic_load(&slot->successor);
 
 	if (successor <= 0 || successor == pid || status != 0 ||
 	    (slot->state != SERVICE_UP && slot->state != SERVICE_STARTING) ||
@@ -125,6 +125,7 @@ ending_is_none(struct service *service, pid_t pid, int status)
 	table_change(&slot->sequence);
 	slot->group = pid;
 	atomic_store(&slot->pid, successor);
+	atomic_store(&slot->successor, 0);
 	table_changed(&slot->sequence);
 	process_watch(&service->process, successor, now_ms(), true);
 	return true;

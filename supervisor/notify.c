@@ -47,6 +47,10 @@ open_socket(void)
 
 	if (address_length > 0)
 		return true;
+	/* First, and by each supervisor: another may have got no further. */
+	if (setsockopt(INIT_NOTIFY_FD, SOL_SOCKET, SO_PASSCRED, &on,
+	    sizeof(on)) == -1)
+		return false;
 	address_length = sizeof(address);
 	if (getsockname(INIT_NOTIFY_FD, (struct sockaddr *)&address,
 	    &address_length) == 0 &&
@@ -56,8 +60,7 @@ open_socket(void)
 	address_length = sizeof(address);
 	if (bind(INIT_NOTIFY_FD, (struct sockaddr *)&any,
 	    offsetof(struct sockaddr_un, sun_path)) == -1 ||
-	    setsockopt(INIT_NOTIFY_FD, SOL_SOCKET, SO_PASSCRED, &on,
-	    sizeof(on)) == -1 || getsockname(INIT_NOTIFY_FD,
+	    getsockname(INIT_NOTIFY_FD,
 	    (struct sockaddr *)&address, &address_length) == -1) {
 		address_length = 0;
 		return false;

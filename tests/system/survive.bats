@@ -385,11 +385,44 @@ ended() {
 		wait_output '^a up'
 		strace -p "$(supervisor_pid)" -o /dev/null -e trace=write \
 		    -e "inject=write:signal=SIGKILL:when=$write" 2>"$OUTPUT/strace" &
-		wait_for "strace to be attached" grep -q attached "$OUTPUT/strace"
+		wait_for "strace to be attached" grep -qs attached "$OUTPUT/strace"
 		: >"$(container_file /tmp/go)"
 		container_wait 20
 		wait $!
 		[ "$status" -eq 7 ]
 		wait_output 'was killed by signal 9'
 	done
+}
+
+@test "killed when run has ended, and another process stands for it: that is the service" {
+	service a <<-'EOF'
+	#!/usr/bin/python3 -B
+	import os, signal, socket, time
+	pid = os.fork()
+	if pid == 0: signal.pause()
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	s.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
+	s.send(b"MAINPID=%d\nREADY=1" % pid)
+	print("a up", pid, flush=True)
+	while not os.path.exists("/tmp/go"): time.sleep(0.05)
+	EOF
+	root_file /etc/service/a/type <<<notify
+	container_start --
+	wait_for "a to be ready" _up a
+	wait_output '^a up'
+	# Whether that lives is asked in the middle of it.
+	strace -p "$(supervisor_pid)" -o /dev/null -e trace=getsid \
+	    -e inject=getsid:signal=SIGKILL 2>"$OUTPUT/strace" &
+	wait_for "strace to be attached" grep -qs attached "$OUTPUT/strace"
+	: >"$(container_file /tmp/go)"
+	wait_output 'was killed by signal 9'
+	wait_for "it to stand for a" _up a "$(said_pid a)"
+	container_kill TERM
+	container_wait 20
+	[ "$(count_output '^a up')" -eq 1 ]
+}
+
+# Is service $1 up, with pid $2?
+_up() {
+	container_exec initctl status "$1" | grep -qE "^$1 +up +${2-} "
 }
