@@ -152,6 +152,11 @@ lines_hold(struct service *service)
 	}
 	service->lines = open_pipe(service);
 	channel = channel_of(service);
+	if (service->lines != -1 && !files_may_keep(service->lines)) {
+		close(service->lines);
+		service->lines = -1;
+		errno = EMFILE;
+	}
 	if (service->lines == -1 || !lines_start()) {
 		say_cannot(service);
 		if (service->lines != -1)
