@@ -1,5 +1,6 @@
 /* What a service's directory holds, and the processes that come of it. */
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -117,8 +118,8 @@ run_spawn(struct service *service, enum program kind, char **argv,
 }
 
 /* Starts run or finish. */
-int
-run_execute(struct service *service, enum program kind, char **argv)
+static int
+execute(struct service *service, enum program kind, char **argv)
 {
 	struct state_slot *slot = service_slot(service);
 	int error = run_spawn(service, kind, argv, &slot->pid);
@@ -127,6 +128,87 @@ run_execute(struct service *service, enum program kind, char **argv)
 		process_watch(&service->process, atomic_load(&slot->pid),
 		    now_ms(), false);
 	return error;
+}
+
+/* Says why run cannot be executed: once, until it can or the reason changes. */
+static void
+start_failed(struct service *service, int error)
+{
+	struct state_slot *slot = service_slot(service);
+
+	if (spawn_failed != NULL)
+		reason_set(service, "%s%s%s cannot be set: %s", spawn_failed,
+		    spawn_failed_detail == NULL ? "" : ": ",
+		    spawn_failed_detail == NULL ? "" : spawn_failed_detail,
+		    strerror(error));
+	if (slot->error != error)
+		log_warn("%s: %s", escape(slot->name), spawn_failed != NULL &&
+		    slot->reason != 0 ? table->reasons[slot->reason - 1] :
+		    explain_exec(setting_of(service)->user[0] != '\0' ?
+		    SETUSER : run_path(slot, "run"), error));
+	table_change(&slot->sequence);
+	slot->error = error;
+	slot->exit_status = 111 << 8;
+	slot->quick_deaths++;
+	slot->ends++;
+	ending_count(service);
+	table_changed(&slot->sequence);
+}
+
+/* Executes run, now that all that comes before it is over. */
+void
+run_begin(struct service *service)
+{
+	struct state_slot *slot = service_slot(service);
+	char run[] = "./run", *argv[4] = { run };
+	bool is_first = slot->started_ms == 0;
+	int error;
+
+	table_change(&slot->sequence);
+	slot->started_ms = now_ms();
+	slot->group = 0;
+	atomic_store(&slot->successor, 0);
+	if (!is_first)
+		slot->restarts++;
+	table_changed(&slot->sequence);
+	if ((error = execute(service, PROGRAM_RUN, argv)) != 0) {
+		start_failed(service, error);
+		service_event(service, EVENT_START_FAILED);
+		return;
+	}
+	if (slot->error != 0)
+		reason_clear(service);
+	slot->error = 0;
+	service_event(service, EVENT_STARTED);
+}
+
+/* Starts a service: its logger, control/u, run. */
+void
+run_start(struct service *service)
+{
+	logger_start(service);
+	if (!hook_start(service))
+		run_begin(service);
+}
+
+/* Executes finish: $1 is the exit code or -1, $2 the signal (runsv(8)). */
+void
+run_finish(struct service *service)
+{
+	struct state_slot *slot = service_slot(service);
+	char code[12], signo[12];
+	char name[] = "./finish", *argv[] = { name, code, signo, NULL };
+	int status = slot->exit_status, error;
+
+	snprintf(code, sizeof(code), "%d",
+	    WIFSIGNALED(status) ? -1 : WEXITSTATUS(status));
+	snprintf(signo, sizeof(signo), "%d",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+	if ((error = execute(service, PROGRAM_OTHER, argv)) == 0)
+		return;
+	log_warn("%s: %s", escape(slot->name),
+	    explain_exec(run_path(slot, "finish"), error));
+	service_event(service, EVENT_FINISHED);
 }
 
 /* Signals its process, if it has one. */

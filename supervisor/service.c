@@ -73,85 +73,6 @@ set_state(struct service *service, const struct service_step *step)
 	gatekeeper_wake();
 }
 
-/* Says why run cannot be executed: once, until it can or the reason changes. */
-static void
-start_failed(struct service *service, int error)
-{
-	struct state_slot *slot = service_slot(service);
-
-	if (spawn_failed != NULL)
-		reason_set(service, "%s%s%s cannot be set: %s", spawn_failed,
-		    spawn_failed_detail == NULL ? "" : ": ",
-		    spawn_failed_detail == NULL ? "" : spawn_failed_detail,
-		    strerror(error));
-	if (slot->error != error)
-		log_warn("%s: %s", escape(slot->name), spawn_failed != NULL &&
-		    slot->reason != 0 ? table->reasons[slot->reason - 1] :
-		    explain_exec(setting_of(service)->user[0] != '\0' ?
-		    SETUSER : run_path(slot, "run"), error));
-	table_change(&slot->sequence);
-	slot->error = error;
-	slot->exit_status = 111 << 8;
-	slot->quick_deaths++;
-	slot->ends++;
-	ending_count(service);
-	table_changed(&slot->sequence);
-}
-
-static void
-execute(struct service *service)
-{
-	struct state_slot *slot = service_slot(service);
-	char run[] = "./run", *argv[4] = { run };
-	bool is_first = slot->started_ms == 0;
-	int error;
-
-	table_change(&slot->sequence);
-	slot->started_ms = now_ms();
-	slot->group = 0;
-	atomic_store(&slot->successor, 0);
-	if (!is_first)
-		slot->restarts++;
-	table_changed(&slot->sequence);
-	if ((error = run_execute(service, PROGRAM_RUN, argv)) != 0) {
-		start_failed(service, error);
-		service_event(service, EVENT_START_FAILED);
-		return;
-	}
-	if (slot->error != 0)
-		reason_clear(service);
-	slot->error = 0;
-	service_event(service, EVENT_STARTED);
-}
-
-static void
-start(struct service *service)
-{
-	logger_start(service);
-	if (!hook_start(service))
-		execute(service);
-}
-
-/* $1 is the exit code or -1, $2 the signal (runsv(8)). */
-static void
-finish(struct service *service)
-{
-	struct state_slot *slot = service_slot(service);
-	char code[12], signo[12];
-	char name[] = "./finish", *argv[] = { name, code, signo, NULL };
-	int status = slot->exit_status, error;
-
-	snprintf(code, sizeof(code), "%d",
-	    WIFSIGNALED(status) ? -1 : WEXITSTATUS(status));
-	snprintf(signo, sizeof(signo), "%d",
-	    WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-	if ((error = run_execute(service, PROGRAM_OTHER, argv)) == 0)
-		return;
-	log_warn("%s: %s", escape(slot->name),
-	    explain_exec(run_path(slot, "finish"), error));
-	service_event(service, EVENT_FINISHED);
-}
-
 static void
 group_gone_cb(void *argument)
 {
@@ -168,10 +89,10 @@ act(struct service *service, enum service_action action)
 	case ACTION_NONE:
 		break;
 	case ACTION_START:
-		start(service);
+		run_start(service);
 		break;
 	case ACTION_EXECUTE:
-		execute(service);
+		run_begin(service);
 		break;
 	case ACTION_STOP:
 		if (!logger_stop(service))
@@ -187,7 +108,7 @@ act(struct service *service, enum service_action action)
 			service_event(service, EVENT_GROUP_GONE);
 		break;
 	case ACTION_FINISH:
-		finish(service);
+		run_finish(service);
 		break;
 	}
 }
@@ -375,11 +296,11 @@ resume(struct service *service)
 		else if (runs)
 			probe_follow(service);
 		else
-			start(service);
+			run_start(service);
 		break;
 	case SERVICE_FINISHING:
 		if (!runs)
-			finish(service);
+			run_finish(service);
 		break;
 	case SERVICE_STOPPING:
 		if (!runs)

@@ -234,7 +234,9 @@ enum program {
 };
 int	run_spawn(struct service *, enum program, char **argv,
 	    _Atomic int32_t *pid);
-int	run_execute(struct service *, enum program, char **argv);
+void	run_start(struct service *);
+void	run_begin(struct service *);
+void	run_finish(struct service *);
 void	run_signal(struct service *, int signo);
 void	run_force(struct service *);
 

@@ -109,6 +109,8 @@ number_of(const struct settings *s, enum entry entry)
 		return s->type;
 	case ENTRY_RESTART:
 		return s->restart;
+	case ENTRY_LOG_PREFIX:
+		return s->log_prefix;
 	case ENTRY_EVERY:
 		return s->every_ms;
 	case ENTRY_UMASK:
@@ -217,7 +219,7 @@ each_entry_is_listed_by_its_name(void **state)
 		"oom-score-adj", "notification-fd", "timeout-up",
 		"timeout-kill", "timeout-finish", "timeout-watchdog",
 		"down-signal", "reload-signal", "max-death-tally",
-		"health-interval", "health-threshold",
+		"health-interval", "health-threshold", "log-prefix",
 	};
 	unsigned i;
 
@@ -319,6 +321,13 @@ good_values_are_read(void **state)
 		{ ENTRY_HEALTH_INTERVAL, "366d\n", 366 * DAY_MS },
 		{ ENTRY_HEALTH_THRESHOLD, "1\n", 1 },
 		{ ENTRY_HEALTH_THRESHOLD, "1000\n", 1000 },
+		{ ENTRY_LOG_PREFIX, "none\n", PREFIX_NONE },
+		{ ENTRY_LOG_PREFIX, "name\n", PREFIX_NAME },
+		{ ENTRY_LOG_PREFIX, "time\n", PREFIX_TIME },
+		{ ENTRY_LOG_PREFIX, "json\n", PREFIX_JSON },
+		/* To be there is enough. */
+		{ ENTRY_LOG_PREFIX, "", PREFIX_NAME },
+		{ ENTRY_LOG_PREFIX, "\n# on\n", PREFIX_NAME },
 		/* What editors, Windows and people put around a value. */
 		{ ENTRY_NICE, "7", 7 },
 		{ ENTRY_NICE, " \t7 \t\n\n", 7 },
@@ -493,6 +502,7 @@ only_a_oneshot_is_repeated(void **state)
 
 #define NO_TYPE		"longrun, oneshot or notify"
 #define NO_RESTART	"always, on-failure or never"
+#define NO_PREFIX	"name, time, json or none"
 #define NO_EVERY	"an interval such as 30s, 5m, 1h or 1d"
 #define NO_HEALTH	"an interval such as 10s or 1m"
 #define NO_USER		"USER or USER:GROUP"
@@ -522,6 +532,8 @@ broken_values_are_one_fault_each(void **state)
 		{ ENTRY_TYPE, "oneshot notify", NO_TYPE },
 		{ ENTRY_RESTART, "yes", NO_RESTART },
 		{ ENTRY_RESTART, "on_failure", NO_RESTART },
+		{ ENTRY_LOG_PREFIX, "Name", NO_PREFIX },
+		{ ENTRY_LOG_PREFIX, "name time", NO_PREFIX },
 		{ ENTRY_EVERY, "0", NO_EVERY },
 		{ ENTRY_EVERY, "-5s", NO_EVERY },
 		{ ENTRY_EVERY, "5 m", NO_EVERY },
@@ -641,6 +653,8 @@ good_text(enum entry entry)
 		return "notify";
 	case ENTRY_RESTART:
 		return "never";
+	case ENTRY_LOG_PREFIX:
+		return "time";
 	case ENTRY_USER:
 		return "joe";
 	case ENTRY_LIMITS:
@@ -712,12 +726,14 @@ a_file_that_is_none_is_a_fault_whatever_its_setting(void **state)
 		if (entry == ENTRY_LIMITS)
 			continue;
 
-		put_text(name, "");
-		assert_fault(entry, "it is empty (write a value into it, or "
-		    "remove it)");
-		put_text(name, "\n \t\r\n# nothing\n");
-		assert_fault(entry, "it is empty (write a value into it, or "
-		    "remove it)");
+		if (entry != ENTRY_LOG_PREFIX) {
+			put_text(name, "");
+			assert_fault(entry, "it is empty (write a value into "
+			    "it, or remove it)");
+			put_text(name, "\n \t\r\n# nothing\n");
+			assert_fault(entry, "it is empty (write a value into "
+			    "it, or remove it)");
+		}
 		snprintf(text, sizeof(text), "%s\n\n%s\n", good, good);
 		put_text(name, text);
 		assert_fault(entry, "line 3: \"%s\" is not expected: a setting "

@@ -242,6 +242,10 @@ wait_is_for_one_of_three(void **state)
 	assert_bad("wait", "'names': ['a'], 'for': null", "none of ready");
 	assert_bad("stop", "'names': ['a'], 'only': 1", "not a boolean");
 	assert_bad("stop", "'names': ['a'], 'only': 'x'", "not a boolean");
+	assert_bad("logs", "'names': ['a'], 'follow': 1", "not a boolean");
+	assert_bad("logs", "'names': ['a'], 'lines': -1", "0 to 32768");
+	assert_bad("logs", "'names': ['a'], 'lines': 32769", "0 to 32768");
+	assert_bad("logs", "'names': ['a'], 'lines': '1'", "0 to 32768");
 }
 
 /* The table of PROTOCOL.md: + can be given, ! has to be. */
@@ -250,20 +254,20 @@ each_method_takes_its_parameters(void **state)
 {
 	static const struct {
 		const char	*method;
-		char		takes[7];
+		char		takes[9];
 	} methods[] = {
-		{ "version", "-------" }, { "status", "+------" },
-		{ "start", "!++----" }, { "stop", "!++---+" },
-		{ "restart", "!++----" }, { "once", "!++----" },
-		{ "reload", "!------" }, { "signal", "!--!---" },
-		{ "rescan", "-------" }, { "enable_insecure_key", "-------" },
-		{ "shutdown", "--+-+--" }, { "subscribe", "+------" },
-		{ "wait", "!-+--+-" },
+		{ "version", "---------" }, { "status", "+--------" },
+		{ "start", "!++------" }, { "stop", "!++---+--" },
+		{ "restart", "!++------" }, { "once", "!++------" },
+		{ "reload", "!--------" }, { "signal", "!--!-----" },
+		{ "rescan", "---------" }, { "enable_insecure_key", "---------" },
+		{ "shutdown", "--+-+----" }, { "subscribe", "+--------" },
+		{ "wait", "!-+--+---" }, { "logs", "!------++" },
 	};
 	static const char *const parameters[] = {
 		"'names': ['a']", "'wait': true", "'timeout_ms': 1",
 		"'signal': 1", "'exit_code': 1", "'for': 'down'",
-		"'only': true",
+		"'only': true", "'lines': 1", "'follow': true",
 	};
 	char needed[128], all[256];
 	size_t m, p, q;
@@ -275,7 +279,7 @@ each_method_takes_its_parameters(void **state)
 		const char *method = methods[m].method;
 
 		needed[0] = '\0';
-		for (p = 0; p < 7; p++) {
+		for (p = 0; p < 9; p++) {
 			if (methods[m].takes[p] != '!')
 				continue;
 			if (needed[0] != '\0')
@@ -283,7 +287,7 @@ each_method_takes_its_parameters(void **state)
 			strcat(needed, parameters[p]);
 		}
 		assert_good(method, needed);
-		for (p = 0; p < 7; p++) {
+		for (p = 0; p < 9; p++) {
 			if (methods[m].takes[p] != '!') {
 				snprintf(all, sizeof(all), "%s%s%s", needed,
 				    needed[0] != '\0' ? ", " : "",
@@ -297,7 +301,7 @@ each_method_takes_its_parameters(void **state)
 			}
 			/* All that is needed but this. */
 			all[0] = '\0';
-			for (q = 0; q < 7; q++)
+			for (q = 0; q < 9; q++)
 				if (q != p && methods[m].takes[q] == '!')
 					strcat(all, parameters[q]);
 			assert_bad(method, all, "missing");
