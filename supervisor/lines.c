@@ -242,7 +242,7 @@ lines_start(void)
 	const struct spawn spawned = {
 		.path = program, .argv = argv, .directory_fd = -1,
 		.pid = &table->header.collector_pid, .service = true,
-		.environment = no_environment,
+		.environment = no_environment, .blocked_signals = true,
 		.descriptors = descriptors, .descriptors_count = LINES_FDS,
 	};
 	static int said;

@@ -68,10 +68,12 @@ execute_search(const char *name, char **argv, char **envp, const char *search)
 }
 
 static void
-set_signals(bool given)
+set_signals(const struct spawn *spawn)
 {
 	const struct init_given *as_given = &table->header.given;
-	uint64_t mask = given ? as_given->signals_blocked : 0;
+	bool given = spawn->given_signals;
+	uint64_t mask = spawn->blocked_signals ? ~UINT64_C(0) :
+	    given ? as_given->signals_blocked : 0;
 	int signo;
 
 	for (signo = 1; given && signo <= SIGNAL_LAST; signo++)
@@ -217,7 +219,7 @@ child_main(void *argument)
 		child->error = errno;
 		_exit(111);
 	}
-	set_signals(spawn->given_signals);
+	set_signals(spawn);
 	if (spawn->search) {
 		child->error = execute_search(spawn->path, spawn->argv,
 		    child->envp, child->search_path);

@@ -115,6 +115,7 @@ struct spawn {
 	int		input, output;	/* stdin, stdout; 0: as above, ours */
 	int		error;		/* stderr; 0: ours */
 	bool		given_signals;	/* mask and ignored as my_init's were */
+	bool		blocked_signals; /* all, until it wants to hear of them */
 	char		**environment;	/* NULL: that of all children */
 	const int	*descriptors;	/* to be 3, 4, ...; 0 to 2 are null */
 	int		descriptors_count;

@@ -41,6 +41,7 @@
 #define SERVICE_PROGRAM		"/bench/service"
 #define TIMEOUT_S		120	/* for one command */
 #define MAX_ARGUMENTS	2048
+#define LAYER		100		/* services, with BENCH_LAYERS */
 #define SAMPLE_US		500	/* from one count of zombies to the next */
 
 static struct page *page;
@@ -66,6 +67,19 @@ copy_program(const char *from, const char *to)
 	close(out);
 }
 
+/* A service depends on that of a hundred before it: so they are in layers. */
+static void
+make_depends(const char *path, long i)
+{
+	char depends[96];
+	FILE *file;
+
+	snprintf(depends, sizeof(depends), "%s/depends", path);
+	if ((file = fopen(depends, "w")) == NULL ||
+	    fprintf(file, "%04ld\n", i - LAYER) < 0 || fclose(file) == EOF)
+		err(1, "%s", depends);
+}
+
 /* Each run is a hard link to one program on one tmpfs. */
 static void
 make_services(void)
@@ -85,6 +99,8 @@ make_services(void)
 			    getenv("BENCH_SERVICE") : SERVICE_PROGRAM, run);
 		else if (link(SERVICE_DIRECTORY "/0000/run", run) == -1)
 			err(1, "%s", run);
+		if (getenv("BENCH_LAYERS") != NULL && i >= LAYER)
+			make_depends(path, i);
 	}
 }
 

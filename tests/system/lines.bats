@@ -40,6 +40,7 @@ stop_all() {
 	wait_output '^db: two, to stderr$'
 	wait_output '^plain [0-9]+$'
 	stop_all
+	[ "$(count_output 'The collector')" -eq 0 ]
 }
 
 @test "logs: the last lines, of one and of several" {
