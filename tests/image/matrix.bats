@@ -426,6 +426,12 @@ fifty() {
 rescan enable-insecure-key shutdown show check graph logs version help " ]
 	inside initctl status | grep -qE '^a +up +[0-9]'
 	inside initctl status a cron
+	inside initctl wait --timeout 10 a cron
+	inside initctl health a cron
+	inside initctl show a | grep -qE '^down-signal +TERM +default$'
+	inside initctl check
+	inside initctl graph | grep -qE '^ +1 +a$'
+	[[ $(inside initctl logs a 2>&1 || :) == *'it has no log-prefix'* ]]
 	inside initctl reload a
 	wait_log '^a got HUP'
 	inside initctl signal USR1 a
@@ -447,9 +453,11 @@ rescan enable-insecure-key shutdown show check graph logs version help " ]
 	inside initctl nonsense || code=$?
 	[ $code -eq 2 ]
 	inside sh -c 'mkdir /etc/service/.b && cp /etc/service/a/run /etc/service/.b &&
-	    mv /etc/service/.b /etc/service/b'
+	    echo json >/etc/service/.b/log-prefix && mv /etc/service/.b /etc/service/b'
 	inside initctl rescan
 	wait_service b state up
+	wait_log '"service":"b","message":"a is up"}$'
+	[ "$(inside initctl logs -n 1 b)" = 'a is up' ]
 	inside rm -r /etc/service/b
 	_gone() { ! inside initctl status b; }
 	wait_for "its end" _gone
