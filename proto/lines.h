@@ -28,13 +28,18 @@
  * pipe, which has come when nobody has it open for writing any more, and ends.  The
  * next supervisor finds the collector's pid in the state table, and the channels here.
  *
- * Who writes what: the supervisor sets condition, name, prefix, ends and watched, the
+ * Who writes what: the supervisor sets condition, name, prefix and watched, the
  * collector all else, and condition from ENDING to FREE.
+ *
+ * When run has ended, the supervisor writes LINES_END to the FIFO: what run has left
+ * without an end of line is then a line, and what finish writes begins another.
  */
 #ifndef PROTO_LINES_H
 #define PROTO_LINES_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "proto/settings.h"
@@ -53,6 +58,8 @@
 #define LINES_RING	32768		/* bytes that are kept of a service */
 #define LINES_READ_MAX	16384		/* bytes at a time; so many less are certain */
 #define LINES_LINE_MAX	8192		/* bytes; what is longer becomes several */
+#define LINES_END	"\0\n"		/* in no text */
+#define LINES_END_LENGTH 2
 
 enum lines_condition {
 	LINES_FREE = 0,
@@ -64,14 +71,21 @@ enum lines_condition {
 struct lines_channel {
 	_Atomic uint32_t condition;	/* enum lines_condition */
 	_Atomic uint32_t prefix;	/* enum log_prefix */
-	_Atomic uint32_t ends;		/* of run: what it left open is a line */
-	uint32_t	ends_seen;
 	_Atomic uint64_t reserved;	/* before this are, or will be, other bytes */
 	_Atomic uint64_t read;		/* so far */
 	_Atomic uint64_t written;	/* or given up */
 	_Atomic uint64_t dropped;	/* lines that could not be written */
 	char		name[STATE_NAME_MAX + 1];
 };
+
+/* Takes the mark off the end of a line; false: it was a mark alone, and is no line. */
+static inline bool
+lines_is_one(const char *line, size_t *length)
+{
+	if (*length == 0 || line[*length - 1] != LINES_END[0])
+		return true;
+	return --*length > 0;
+}
 
 struct lines_table {
 	uint32_t	magic;

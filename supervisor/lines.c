@@ -88,12 +88,12 @@ take_channel(struct service *service, enum log_prefix prefix)
 /* --- pipes --------------------------------------------------------------------------- */
 
 static int
-open_pipe(const struct service *service)
+open_pipe(const struct service *service, int flags)
 {
 	char name[16];
 
 	snprintf(name, sizeof(name), "%u", service->channel - 1u);
-	return directory_open_pipe(DIRECTORY, name, O_RDWR);
+	return directory_open_pipe(DIRECTORY, name, flags);
 }
 
 static void
@@ -150,7 +150,7 @@ lines_hold(struct service *service)
 		say_cannot(service);
 		return;
 	}
-	service->lines = open_pipe(service);
+	service->lines = open_pipe(service, O_RDWR);
 	channel = channel_of(service);
 	if (service->lines != -1 && !files_may_keep(service->lines)) {
 		close(service->lines);
@@ -170,16 +170,21 @@ lines_hold(struct service *service)
 	tell_collector(SIGUSR1);
 }
 
-/* Run has ended: what it has written without an end of line is a line. */
+/*
+ * Run has ended: what it has written without an end of line is a line.  Not by the
+ * descriptor that services have, which waits; in a pipe that is full, it can be done
+ * without.
+ */
 void
 lines_ended(struct service *service)
 {
-	struct lines_channel *channel = channel_of(service);
+	int fd;
 
-	if (channel == NULL)
+	if (service->lines == -1 ||
+	    (fd = open_pipe(service, O_WRONLY | O_NONBLOCK)) == -1)
 		return;
-	atomic_fetch_add(&channel->ends, 1);
-	tell_collector(SIGUSR1);
+	(void)!write(fd, LINES_END, LINES_END_LENGTH);
+	close(fd);
 }
 
 /* --- the collector ----------------------------------------------------------------- */
@@ -247,9 +252,9 @@ lines_start(void)
 	};
 	static int said;
 
+	prepare();
 	if (collector.pid != 0 || evtimer_pending(&timer, NULL))
 		return true;
-	prepare();
 	/* The one end that there must be for it to be opened. */
 	if ((wake = lines_wake_fd()) == -1)
 		return false;
@@ -303,7 +308,7 @@ lines_resume(void)
 			continue;
 		}
 		service->channel = (uint16_t)(i + 1);
-		service->lines = open_pipe(service);
+		service->lines = open_pipe(service, O_RDWR);
 	}
 	/* Between the end of one and the start of the next. */
 	if (pid <= 0 && any && !lines_start())

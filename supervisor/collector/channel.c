@@ -69,11 +69,11 @@ pieces(unsigned i, uint64_t from, size_t room, struct iovec part[2])
 }
 
 /*
- * What run has left without an end of line is a line, now that run has ended or nobody
- * can write the rest.  It is complete in the ring, too.
+ * What was left without an end of line is a line, now that nobody can write the rest.
+ * It is complete in the ring, too.
  */
 static void
-complete(unsigned i, uint32_t ends)
+complete(unsigned i)
 {
 	struct lines_channel *line = &lines->channels[i];
 	uint64_t read = atomic_load(&line->read);
@@ -88,7 +88,6 @@ complete(unsigned i, uint32_t ends)
 		*(char *)part[0].iov_base = '\n';
 		atomic_store(&line->read, read + 1);
 	}
-	line->ends_seen = ends;
 }
 
 /* Reads once, if there is room.  Has it read anything? */
@@ -98,7 +97,6 @@ channel_read(unsigned i)
 	struct channel *channel = &channels[i];
 	struct lines_channel *line = &lines->channels[i];
 	uint64_t read = atomic_load(&line->read);
-	uint32_t ends = atomic_load(&line->ends);
 	size_t room = channel_room(i);
 	struct iovec part[2];
 	ssize_t length = 0;
@@ -112,12 +110,17 @@ channel_read(unsigned i)
 			atomic_store(&line->read, read + (uint64_t)length);
 		atomic_store(&line->reserved, atomic_load(&line->read));
 		channel->at_end = length == 0;
-		/* Less than there was room for is all there was (epoll(7)). */
+		/*
+		 * Less than there was room for is all there was (epoll(7)), but for
+		 * the end, which is not told a second time.
+		 */
 		channel->readable = length == (ssize_t)room ||
+		    (length > 0 && channel->hung_up) ||
 		    (length == -1 && errno == EINTR);
+		channel->hung_up &= channel->readable;
 	}
-	if (!channel->readable && (channel->at_end || ends != line->ends_seen))
-		complete(i, ends);
+	if (channel->at_end)
+		complete(i);
 	return length > 0;
 }
 
@@ -176,7 +179,8 @@ channel_drop(unsigned i, size_t room)
 		if (!channel_line(i, from, &line, &length, &bytes))
 			return;
 		atomic_store(&channel->written, from + bytes);
-		atomic_fetch_add(&channel->dropped, 1);
+		if (lines_is_one(line, &length))
+			atomic_fetch_add(&channel->dropped, 1);
 	}
 }
 

@@ -221,6 +221,7 @@ turn(void)
 			enqueue_all();
 		} else {
 			channels[which].readable = true;
+			channels[which].hung_up |= events[i].events & EPOLLHUP;
 			enqueue(which);
 		}
 	}

@@ -24,6 +24,7 @@ void	enqueue_all(void);
 struct channel {
 	int		fd;		/* 0: it is not open */
 	bool		readable;	/* there may be more */
+	bool		hung_up;	/* after what there may be is its end */
 	bool		at_end;		/* nobody has it open for writing */
 	bool		queued;
 	bool		said;		/* that it cannot be opened */

@@ -181,13 +181,16 @@ write_batch(unsigned i)
 		add_dropped(i, head, head_length, prefix, dropped);
 	do {
 		before = batch_length;
-		add(head, head_length, prefix, line, length);
+		if (lines_is_one(line, &length)) {
+			add(head, head_length, prefix, line, length);
+			count++;
+		}
 		if (before > 0 && batch_length > PIPE_BUF) {
 			batch_length = before;
+			count--;
 			break;
 		}
 		from += bytes;
-		count++;
 	} while (batch_length < PIPE_BUF &&
 	    channel_line(i, from, &line, &length, &bytes));
 	if (!flush()) {

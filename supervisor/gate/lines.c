@@ -100,18 +100,32 @@ copy_lines(unsigned i, uint64_t *from, uint64_t *to)
 	return start;
 }
 
-/* The number of lines in a text, which is made of whole ones. */
-static uint32_t
-count_lines(const char *text, size_t length)
+/* Takes the next line off a text that is made of whole ones; false: there is none. */
+static bool
+next_line(const char **text, size_t *left, const char **line, size_t *length)
 {
-	const char *end = text + length;
+	const char *end;
+
+	while ((end = memchr(*text, '\n', *left)) != NULL) {
+		*line = *text;
+		*length = (size_t)(end - *text);
+		*left -= *length + 1;
+		*text = end + 1;
+		if (lines_is_one(*line, length))
+			return true;
+	}
+	return false;
+}
+
+static uint32_t
+count_lines(const char *text, size_t left)
+{
+	const char *line;
+	size_t length;
 	uint32_t count = 0;
 
-	while (text < end && (text = memchr(text, '\n',
-	    (size_t)(end - text))) != NULL) {
-		text++;
+	while (next_line(&text, &left, &line, &length))
 		count++;
-	}
 	return count;
 }
 
@@ -124,7 +138,7 @@ pack_lines(msgpack_packer *packer, unsigned i, const char *name,
     uint64_t *position, uint32_t most, bool always)
 {
 	uint64_t from = *position, to;
-	const char *text = copy_lines(i, &from, &to), *end;
+	const char *text = copy_lines(i, &from, &to), *line;
 	size_t left = (size_t)(to - from), length;
 	uint32_t count = count_lines(text, left), skip;
 	bool lost = *position > 0 && from > *position;
@@ -149,15 +163,11 @@ pack_lines(msgpack_packer *packer, unsigned i, const char *name,
 		msgpack_pack_false(packer);
 	translate_text(packer, "lines");
 	msgpack_pack_array(packer, count - skip);
-	for (; count > 0; count--, text = end + 1) {
-		end = memchr(text, '\n', left);
-		length = (size_t)(end - text);
-		left -= length + 1;
+	while (next_line(&text, &left, &line, &length))
 		if (skip > 0)
 			skip--;
 		else
-			translate_bytes(packer, text, length);
-	}
+			translate_bytes(packer, line, length);
 	return true;
 }
 
