@@ -38,11 +38,17 @@ are_together(const struct service *service, const struct service *other)
 	    is_early(service) == is_early(other);
 }
 
+static uint16_t
+number_of(const struct service *service)
+{
+	return (uint16_t)(service - service_at(0));
+}
+
 /* That one ends after this one. */
 static void
 add(struct depends *depends, struct service *other)
 {
-	depends->slots[depends->count++] = (uint16_t)(other - service_at(0));
+	depends->slots[depends->count++] = number_of(other);
 	needed += other->needed++ == 0;
 }
 
@@ -50,17 +56,19 @@ add(struct depends *depends, struct service *other)
 static void
 note(struct service *service)
 {
-	struct service *logger = logger_of(service), *other;
+	struct service *logger, *other;
 	struct depends *depends;
-	char *text = service->entries & ENTRY(DEPENDS) ? depend_read(service) :
-	    NULL;
+	char *text = NULL, *name;
 	const char *p;
-	char *name;
 	size_t lines = 2;
 
-	if (logger != NULL && !takes_part(logger))
+	if (service->depends != NULL)
+		return;
+	if (service->entries & ENTRY(DEPENDS))
+		text = depend_read(service);
+	if ((logger = logger_of(service)) != NULL && !takes_part(logger))
 		logger = NULL;
-	if (service->depends != NULL || (text == NULL && logger == NULL))
+	if (text == NULL && logger == NULL)
 		return;
 	for (p = text; p != NULL && (p = strchr(p, '\n')) != NULL; p++)
 		lines++;
@@ -123,37 +131,65 @@ order_begin(bool early)
 
 /* --- one that others need ------------------------------------------------------- */
 
-/* Does a service depend on one of those that are marked? */
-static bool
-depends_on_one(const struct service *service, uint32_t visit)
+/*
+ * All dependents, to be freed: those of service i begin at first[i] and end where those
+ * of the next one begin.  NULL: there are none.
+ */
+static uint16_t *
+dependents(uint32_t first[STATE_SLOTS + 1])
 {
-	unsigned i;
+	const uint32_t slots = table->header.slots_used;
+	uint32_t i, n, sum = 0, count;
+	const struct depends *depends;
+	uint16_t *all;
 
-	for (i = 0; service->depends != NULL && i < service->depends->count;
-	    i++)
-		if (service_at(service->depends->slots[i])->visit == visit)
-			return true;
-	return false;
+	memset(first, 0, (slots + 1) * sizeof(first[0]));
+	for (i = 0; i < slots; i++) {
+		depends = service_at(i)->depends;
+		for (n = 0; depends != NULL && n < depends->count; n++)
+			first[depends->slots[n] + 1]++;
+		sum += depends != NULL ? depends->count : 0;
+	}
+	if (sum == 0 || (all = malloc(sum * sizeof(all[0]))) == NULL) {
+		memset(first, 0, (slots + 1) * sizeof(first[0]));
+		return NULL;
+	}
+	/* For now, first[i + 1] is where the next of service i goes. */
+	for (i = 1, sum = 0; i <= slots; i++) {
+		count = first[i];
+		first[i] = sum;
+		sum += count;
+	}
+	for (i = 0; i < slots; i++) {
+		depends = service_at(i)->depends;
+		for (n = 0; depends != NULL && n < depends->count; n++)
+			all[first[depends->slots[n] + 1]++] = (uint16_t)i;
+	}
+	return all;
 }
 
 /* Marks a service and all that depend on it, in whatever depth. */
 static void
 mark_dependents(struct service *service, uint32_t visit)
 {
+	static uint32_t first[STATE_SLOTS + 1];
+	static uint16_t marked[STATE_SLOTS];
+	uint16_t *all = dependents(first);
 	struct service *other;
-	bool more = true;
+	unsigned count = 0, at;
+	uint32_t n;
 
 	service->visit = visit;
-	while (more) {
-		more = false;
-		for (other = service_next(NULL); other != NULL;
-		    other = service_next(other))
-			if (other->visit != visit &&
-			    depends_on_one(other, visit)) {
-				other->visit = visit;
-				more = true;
-			}
-	}
+	marked[count++] = number_of(service);
+	for (at = 0; at < count; at++)
+		for (n = first[marked[at]]; n < first[marked[at] + 1]; n++) {
+			other = service_at(all[n]);
+			if (other->visit == visit)
+				continue;
+			other->visit = visit;
+			marked[count++] = all[n];
+		}
+	free(all);
 }
 
 /* Of those that are marked: none waits for another that waits for it. */
@@ -188,6 +224,14 @@ release_circles(uint32_t visit)
 			order_release(service);
 }
 
+/* Has it been asked to end, and is held? */
+static bool
+waits_to_end(const struct service *service)
+{
+	return service_slot(service)->want == WANT_DOWN &&
+	    order_holds(service);
+}
+
 /*
  * Asks a service to end after all that depend on it, in whatever depth; they are not
  * started again before somebody asks for them.
@@ -198,6 +242,12 @@ order_stop(struct service *service)
 	uint32_t visit = depend_visit();
 	struct service *other;
 
+	/* Nobody has to end before what has ended. */
+	if (!takes_part(service)) {
+		service_want(service, WANT_DOWN,
+		    service_slot(service)->flags & SLOT_REMOVED);
+		return;
+	}
 	for (other = service_next(NULL); other != NULL;
 	    other = service_next(other))
 		if (takes_part(other))
@@ -211,7 +261,8 @@ order_stop(struct service *service)
 	release_circles(visit);
 	for (other = service_next(NULL); other != NULL;
 	    other = service_next(other))
-		if (other->visit == visit)
+		if (other->visit == visit &&
+		    (other == service || !waits_to_end(other)))
 			service_want(other, WANT_DOWN,
 			    service_slot(other)->flags & SLOT_REMOVED);
 }

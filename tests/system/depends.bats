@@ -677,3 +677,24 @@ stop_all() {
 	ctl 0 stop db
 	[ "$(value db state)" = down ]
 }
+
+@test "stop of many at a time, of which each needs others: each file is read once" {
+	local i before
+	for i in {100..499}; do
+		service "s$i" <<<$'#!/bin/sh\nexec sleep 100000'
+		printf 's%d\ns%d\n' $((i - 1)) $((i - 2)) |
+		    root_file "/etc/service/s$i/depends"
+	done
+	: >"$ROOT/etc/service/s100/depends"
+	echo s100 >"$ROOT/etc/service/s101/depends"
+	container_start --
+	wait_for "the last to be up" _is s499 state up
+	strace -p "$(supervisor_pid)" -e trace=openat -o "$OUTPUT/opened" \
+	    2>"$OUTPUT/strace" &
+	wait_for "strace to be attached" grep -qs attached "$OUTPUT/strace"
+	ctl 0 stop 's*'
+	kill -INT $!
+	wait $! || :
+	[ "$(grep -c '/depends"' "$OUTPUT/opened")" -lt 1000 ]
+	[ "$(grep -c ': down$' <<<"$out")" -eq 400 ]
+}
