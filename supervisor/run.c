@@ -211,6 +211,16 @@ run_finish(struct service *service)
 	service_event(service, EVENT_FINISHED);
 }
 
+/* When a service's process was started, at the latest. */
+int64_t
+run_started_ms(const struct state_slot *slot)
+{
+	if (slot->state == SERVICE_FINISHING)
+		return slot->since_ms;
+	/* One that stands for run (MAINPID) may have been started at any time. */
+	return slot->group != 0 ? now_ms() : slot->started_ms;
+}
+
 /* Signals its process, if it has one. */
 void
 run_signal(struct service *service, int signo)

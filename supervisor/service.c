@@ -330,16 +330,6 @@ resume(struct service *service)
 		service_event(service, EVENT_STOP);
 }
 
-/* When a service's process was started, at the latest. */
-static int64_t
-process_started_ms(const struct state_slot *slot)
-{
-	if (slot->state == SERVICE_FINISHING)
-		return slot->since_ms;
-	/* One that stands for run (MAINPID) may have been started at any time. */
-	return slot->group != 0 ? now_ms() : slot->started_ms;
-}
-
 /*
  * Takes up every service where the table says it was.  What runs is adopted;
  * what had been decided but not done, or had ended but was not seen to, is done
@@ -369,7 +359,7 @@ services_resume(void)
 			atomic_store(&slot->pid, 0);
 		if ((pid = atomic_load(&slot->pid)) > 0)
 			process_watch(&service->process, pid,
-			    process_started_ms(slot), true);
+			    run_started_ms(slot), true);
 	}
 	if (table->header.phase == PHASE_STOP_SERVICES ||
 	    table->header.phase == PHASE_STOP_EARLY)

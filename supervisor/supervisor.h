@@ -238,6 +238,7 @@ int	run_spawn(struct service *, enum program, char **argv,
 void	run_start(struct service *);
 void	run_begin(struct service *);
 void	run_finish(struct service *);
+int64_t	run_started_ms(const struct state_slot *);
 void	run_signal(struct service *, int signo);
 void	run_force(struct service *);
 
