@@ -113,7 +113,7 @@ answer_named(const struct gate_request *request, struct gate_reply *reply)
 		stop_service(service, request->number == 1);
 		return GATE_ACCEPTED;
 	}
-	if (phase == PHASE_STOP_SCRIPT || phase >= PHASE_STOP_SERVICES)
+	if (shutdown_starts_none())
 		return GATE_STOPPING;
 	depend_start(service);
 	if (request->type == GATE_RESTART)

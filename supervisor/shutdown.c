@@ -184,6 +184,14 @@ shutdown_begin(int code)
 	shutdown_step();
 }
 
+/* Is it too late for a service to be started? */
+bool
+shutdown_starts_none(void)
+{
+	return table->header.phase == PHASE_STOP_SCRIPT ||
+	    table->header.phase >= PHASE_STOP_SERVICES;
+}
+
 /*
  * As TERM does; code, unless it is -1, is the container's exit code, and grace_ms,
  * unless it is -1, stands in for KILL_PROCESS_TIMEOUT.  During a shutdown no grace

@@ -21,6 +21,9 @@ service_want(struct service *service, enum service_want want, bool removed)
 {
 	struct state_slot *slot = service_slot(service), next;
 
+	/* Whoever began to start several may have brought about the end. */
+	if (want != WANT_DOWN && shutdown_starts_none())
+		return;
 	table_change(&slot->sequence);
 	atomic_store(&next.condition, atomic_load(&slot->condition));
 	next.want = (uint8_t)want;
@@ -39,6 +42,8 @@ service_restart(struct service *service)
 {
 	struct state_slot *slot = service_slot(service);
 
+	if (shutdown_starts_none())
+		return;
 	table_change(&slot->sequence);
 	slot->want = WANT_UP;
 	slot->quick_deaths = 0;

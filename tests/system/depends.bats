@@ -698,3 +698,25 @@ stop_all() {
 	[ "$(grep -c '/depends"' "$OUTPUT/opened")" -lt 1000 ]
 	[ "$(grep -c ': down$' <<<"$out")" -eq 400 ]
 }
+
+@test "start: one that is needed is essential and fails: the others are not begun with" {
+	good_service a
+	good_service bad
+	echo nine >"$ROOT/etc/service/bad/umask"
+	: >"$ROOT/etc/service/bad/essential"
+	good_service other
+	good_service last
+	depends_on last other bad
+	local name start
+	for name in bad other last; do
+		: >"$ROOT/etc/service/$name/down"
+	done
+	container_start --
+	wait_up a
+	start=$(now_ms)
+	container_exec initctl start --no-wait last || :
+	container_wait
+	[ "$status" -eq 1 ]
+	took "$start" 0 15000
+	no_output '^other up|Gave up'
+}
