@@ -139,7 +139,8 @@ void	report_result(enum rpc_method, const struct parameters *,
 	    const msgpack_object *result, bool json);
 
 /* logs.c */
-void	logs_report(const msgpack_object *result);
+void	logs_report(const struct parameters *, const msgpack_object *result,
+	    bool json);
 void	logs_follow(void);
 
 /* directory.c: services as their directories say, without a supervisor. */

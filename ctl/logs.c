@@ -11,6 +11,7 @@
 
 static bool several;		/* each line needs its service's name */
 static bool to_terminal;
+static bool as_json;
 
 /* The bytes of a colour ("ESC [ ... m") at text, or 0. */
 static size_t
@@ -78,7 +79,8 @@ print_service(const msgpack_object *service)
 
 /* What the answer to the request says of each service. */
 void
-logs_report(const msgpack_object *result)
+logs_report(const struct parameters *parameters, const msgpack_object *result,
+    bool json)
 {
 	const msgpack_object *services = rpc_find(result, "services"), *service;
 	int64_t dropped;
@@ -86,8 +88,9 @@ logs_report(const msgpack_object *result)
 
 	if (services == NULL || services->type != MSGPACK_OBJECT_ARRAY)
 		return;
+	as_json = json;
 	to_terminal = isatty(STDOUT_FILENO);
-	several = services->via.array.size > 1 || options.parameters.pattern;
+	several = services->via.array.size > 1 || parameters->pattern;
 	for (i = 0; i < services->via.array.size; i++) {
 		service = &services->via.array.ptr[i];
 		if (!is_true(service, "ok")) {
@@ -101,7 +104,7 @@ logs_report(const msgpack_object *result)
 			    text_of(rpc_find(service, "name")),
 			    (long long)dropped, dropped == 1 ? " could" :
 			    "s could");
-		if (!options.json)
+		if (!json)
 			print_service(service);
 	}
 }
@@ -122,7 +125,7 @@ print_notification(const msgpack_object *message)
 	    &number) || parameters->type != MSGPACK_OBJECT_ARRAY ||
 	    parameters->via.array.size != 1)
 		return false;
-	if (options.json) {
+	if (as_json) {
 		json_print(stdout, parameters->via.array.ptr);
 		putchar('\n');
 		fflush(stdout);

@@ -259,7 +259,7 @@ report_result(enum rpc_method method, const struct parameters *parameters,
 			    (int)number_of(result, "protocol", 0));
 		return;
 	case RPC_LOGS:
-		logs_report(result);
+		logs_report(parameters, result, json);
 		return;
 	case RPC_RESCAN:
 		if (!json)

@@ -25,7 +25,7 @@ struct event_base *base;
 /* One of each kind. */
 #define TEN		"0123456789"
 static const char *const names[] = {
-	"a", "removed", "web server", "\xff\x1b[2J",
+	"a", "removed", "web server", "\xff\x1b[2J", "web/log",
 	(TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "012"),
 };
 #define SERVICES	(sizeof(names) / sizeof(names[0]))
@@ -139,6 +139,30 @@ service_want(struct service *service, enum service_want want, bool removed)
 	seen.wanted++;
 }
 
+/* With all that depends on it; at the end of the container, there is an order. */
+void
+order_stop(struct service *service)
+{
+	check_service(service);
+	expect(asked->type == GATE_STOP && asked->number == 0);
+	expect(table->header.phase <= PHASE_RUNNING);
+	seen.want = WANT_DOWN;
+	seen.wanted++;
+}
+
+void
+order_release(struct service *service)
+{
+	check_service(service);
+	expect(asked->type == GATE_STOP && asked->number == 1);
+}
+
+bool
+logger_is_one(const struct service *service)
+{
+	return strchr(service_slot(service)->name, '/') != NULL;
+}
+
 void
 service_restart(struct service *service)
 {
@@ -208,6 +232,13 @@ key_run(int32_t *error)
 	*error = 0;
 	seen.keys++;
 	return GATE_ACCEPTED;
+}
+
+bool
+shutdown_starts_none(void)
+{
+	return table->header.phase == PHASE_STOP_SCRIPT ||
+	    table->header.phase >= PHASE_STOP_SERVICES;
 }
 
 void

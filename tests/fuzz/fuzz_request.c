@@ -43,7 +43,7 @@ check_call(const msgpack_object *message, const struct call *call)
 	bool names = call->method == RPC_START || call->method == RPC_STOP ||
 	    call->method == RPC_RESTART || call->method == RPC_ONCE ||
 	    call->method == RPC_RELOAD || call->method == RPC_SIGNAL ||
-	    call->method == RPC_WAIT;
+	    call->method == RPC_WAIT || call->method == RPC_LOGS;
 
 	/* What is behind an array would still be in the zone: nobody crashes. */
 	expect(message->via.array.size == 4);
@@ -54,6 +54,8 @@ check_call(const msgpack_object *message, const struct call *call)
 	expect(call->signal >= 0 && call->signal <= 64);
 	expect((call->signal != 0) == (call->method == RPC_SIGNAL));
 	expect(!call->only || call->method == RPC_STOP);
+	expect(!call->follow || call->method == RPC_LOGS);
+	expect(call->lines <= RPC_LINES_MAX);
 	expect(call->wait_for == RPC_FOR_READY || (call->method == RPC_WAIT &&
 	    call->wait_for < RPC_FORS));
 	expect(call->exit_code >= -1 && call->exit_code <= 255);

@@ -13,9 +13,9 @@ from msgpack import packb
 
 METHODS = ("version", "status", "start", "stop", "restart", "once", "reload",
            "signal", "rescan", "enable_insecure_key", "shutdown", "subscribe",
-           "wait")
+           "wait", "logs")
 PARAMETERS = ("names", "wait", "timeout_ms", "signal", "exit_code", "for",
-              "only")
+              "only", "lines", "follow")
 STATES = ("down", "starting", "up", "backoff", "stopping", "finishing",
           "failed")
 WANTS = ("up", "down", "once")
@@ -26,7 +26,7 @@ KEYS = ("services", "unknown", "phase", "script", "supervisor_pid",
         "supervisor_restarts", "name", "state", "want", "pid", "ready",
         "paused", "sent", "since_ms", "uptime_ms", "next_start_ms", "restarts",
         "exit", "signal", "code", "error", "message", "ok", "added", "removed",
-        "changed", "version", "protocol", "says")
+        "changed", "version", "protocol", "says", "lines", "dropped", "lost")
 NUMBERS = (0, 1, 64, 65, 255, 256, -1, -2**31, 2**31 - 1, 2**31, 2**32 - 1,
            2**32, 2**63 - 1, 2**63, 2**64 - 1, -2**63, 3600000, 3600001)
 NAMES = ("a", "web*", "x" * 103, "x" * 104, "", "a\0b", b"\xff\xfe", "\x9b2J",
@@ -50,6 +50,8 @@ def requests():
         yield request("signal", {"names": ["a"], "signal": signal})
     for what in ("ready", "down", "exit", "up", "", b"down"):
         yield request("wait", {"names": ["a"], "for": what, "timeout_ms": 1})
+    for number in (0, 1, 32768, 32769, -1):
+        yield request("logs", {"names": ["a"], "lines": number, "follow": True})
     for only in (True, False, 1):
         yield request("stop", {"names": ["a"], "only": only})
     for number in NUMBERS:
@@ -179,6 +181,9 @@ def replies():
         yield response(None, error)
         yield response({"services": [{"name": "web", "ok": False,
                                       "error": error}]})
+    for lines in ([], ["a line", "", b"\xff\x1b[2J", "\x1b[1;31mred\x1b[m"], [1], None):
+        yield response({"services": [{"name": "web", "ok": True, "lines": lines,
+                                      "dropped": 3, "lost": True}]})
     yield response({"changed": True})
     yield response(status(service(error="cannot execute ./run", paused=True)))
     yield from mistaken()
