@@ -146,10 +146,12 @@ $(BUILD)/%.o: %.c Makefile
 	    $(SANITIZER) -fPIE -MMD -c -o $@ $<
 
 # --- unit tests: the file under test, and what it cannot do without ------------
-UNIT_TESTS = $(addprefix $(BUILD)/tests/unit/, test_dump test_environment \
+UNIT_TESTS = $(addprefix $(BUILD)/tests/unit/, test_channel test_dump test_environment \
 	test_explain test_format test_fsm test_log test_rpc test_sandbox \
 	test_settings test_table test_translate test_view)
 
+$(BUILD)/tests/unit/test_channel: $(BUILD)/supervisor/collector/channel.o \
+	$(PROTO_OBJECTS)
 FAKE_LOG = $(BUILD)/tests/unit/fake_log.o $(PROTO_OBJECTS)
 $(BUILD)/tests/unit/test_dump: $(addprefix $(BUILD)/supervisor/, dump.o \
 	environment.o) $(FAKE_LOG)
