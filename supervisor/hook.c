@@ -153,7 +153,7 @@ begin(struct service *service, char character, int signo)
 		return false;
 	if ((error = run_spawn(service, PROGRAM_OTHER, argv, &hook->pid)) != 0) {
 		log_warn("%s: %s", escape(slot->name),
-		    explain_exec(run_path(slot, name), error));
+		    run_explain(service, name, error));
 		free(hook);
 		return false;
 	}

@@ -153,8 +153,8 @@ ask(struct probe *probe)
 	if (!probe->said)
 		log_warn("%s: %s; it counts for nothing",
 		    escape(service_slot(service)->name),
-		    explain_exec(run_path(service_slot(service),
-		    probe->health ? "health" : "check"), error));
+		    run_explain(service, probe->health ? "health" : "check",
+		    error));
 	probe->said = true;
 	if (probe->health || error == EAGAIN || error == ENOMEM)
 		timer_arm(&probe->timer, probe->began_ms + limit_ms);

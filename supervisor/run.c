@@ -92,7 +92,7 @@ run_spawn(struct service *service, enum program kind, char **argv,
 	};
 	int error;
 
-	spawn_failed_detail = NULL;
+	spawn_failed = spawn_failed_detail = NULL;
 	program.environment = variables_begin(service, kind == PROGRAM_RUN,
 	    &error);
 	if (error == 0)
@@ -117,6 +117,35 @@ run_spawn(struct service *service, enum program kind, char **argv,
 	return error;
 }
 
+/* What run_spawn could not do before it executed anything, as a phrase, or NULL. */
+const char *
+run_unset(int error)
+{
+	static char text[256];
+
+	if (spawn_failed == NULL)
+		return NULL;
+	snprintf(text, sizeof(text), "%s%s%s cannot be set: %s", spawn_failed,
+	    spawn_failed_detail == NULL ? "" : ": ",
+	    spawn_failed_detail == NULL ? "" : spawn_failed_detail,
+	    strerror(error));
+	return text;
+}
+
+/* Why run_spawn has failed for that file, as a phrase; until the next call. */
+const char *
+run_explain(const struct service *service, const char *file, int error)
+{
+	const char *path = run_path(service_slot(service), file);
+	const char *unset = run_unset(error);
+	static char text[512];
+
+	if (unset == NULL)
+		return explain_exec(path, error);
+	snprintf(text, sizeof(text), "%s: %s", escape(path), unset);
+	return text;
+}
+
 /* Starts run or finish. */
 static int
 execute(struct service *service, enum program kind, char **argv)
@@ -135,15 +164,12 @@ static void
 start_failed(struct service *service, int error)
 {
 	struct state_slot *slot = service_slot(service);
+	const char *unset = run_unset(error);
 
-	if (spawn_failed != NULL)
-		reason_set(service, "%s%s%s cannot be set: %s", spawn_failed,
-		    spawn_failed_detail == NULL ? "" : ": ",
-		    spawn_failed_detail == NULL ? "" : spawn_failed_detail,
-		    strerror(error));
+	if (unset != NULL)
+		reason_set(service, "%s", unset);
 	if (slot->error != error)
-		log_warn("%s: %s", escape(slot->name), spawn_failed != NULL &&
-		    slot->reason != 0 ? table->reasons[slot->reason - 1] :
+		log_warn("%s: %s", escape(slot->name), unset != NULL ? unset :
 		    explain_exec(setting_of(service)->user[0] != '\0' ?
 		    SETUSER : run_path(slot, "run"), error));
 	table_change(&slot->sequence);
@@ -206,8 +232,10 @@ run_finish(struct service *service)
 	    WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 	if ((error = execute(service, PROGRAM_OTHER, argv)) == 0)
 		return;
-	log_warn("%s: %s", escape(slot->name),
-	    explain_exec(run_path(slot, "finish"), error));
+	/* What has kept run from starting has been said already. */
+	if (run_unset(error) == NULL || slot->error != error)
+		log_warn("%s: %s", escape(slot->name),
+		    run_explain(service, "finish", error));
 	service_event(service, EVENT_FINISHED);
 }
 

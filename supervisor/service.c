@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 
 #include <stdio.h>
-#include <string.h>
 
 #include "supervisor.h"
 

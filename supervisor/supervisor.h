@@ -239,6 +239,8 @@ void	run_start(struct service *);
 void	run_begin(struct service *);
 void	run_finish(struct service *);
 int64_t	run_started_ms(const struct state_slot *);
+const char *run_unset(int error);
+const char *run_explain(const struct service *, const char *file, int error);
 void	run_signal(struct service *, int signo);
 void	run_force(struct service *);
 

@@ -107,8 +107,8 @@ read_variable(int directory, const char *name)
 static bool
 read_directory(const struct service *service)
 {
+	static char failed[128];	/* the name of one that cannot be read */
 	struct dirent *entry;
-	static char failed[128];
 	DIR *stream = NULL;
 	bool good = true;
 	int fd, error;
@@ -130,13 +130,13 @@ read_directory(const struct service *service)
 		    strchr(entry->d_name, '=') == NULL)
 			good = read_variable(dirfd(stream),
 			    entry->d_name);
+	error = errno;
 	if (!good) {
-		error = errno;
 		snprintf(failed, sizeof(failed), "%s", escape(entry->d_name));
 		spawn_failed_detail = failed;
-		errno = error;
 	}
 	closedir(stream);
+	errno = error;
 	return good;
 }
 
