@@ -170,6 +170,8 @@ step_up(enum service_state state, enum service_want want,
 	case EVENT_PREPARED:
 		if (state != SERVICE_STARTING)
 			break;
+		if (policy->broken)
+			return start(policy);
 		return step_to(SERVICE_STARTING, ACTION_EXECUTE, NO_TIMER);
 	case EVENT_START_FAILED:
 	case EVENT_EXITED:

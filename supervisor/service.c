@@ -132,6 +132,7 @@ policy_of(struct service *service, enum service_event event)
 		    run_has(service, "finish"),
 		.stop_hook = hook_stops(service),
 		.needed = order_holds(service),
+		.broken = event == EVENT_PREPARED && service->broken,
 		.runs = atomic_load(&slot->pid) != 0 ||
 		    (slot->flags & SLOT_ENDED) != 0,
 		.ready_later = setting_is_ready_later(service),
@@ -294,6 +295,8 @@ resume(struct service *service)
 			service_event(service, EVENT_STARTED);
 		else if (runs)
 			probe_follow(service);
+		else if (service->broken)
+			service_event(service, EVENT_PREPARED);
 		else
 			run_start(service);
 		break;

@@ -63,24 +63,21 @@ setting_load(struct service *service)
 	errno = fd == -1 ? errno : 0;
 	if (fd != -1)
 		service->entries = settings_list(fd);
-	if (service->entries == 0 && errno != 0) {
+	if (errno == 0 && service->entries & settings_entries)
+		service->settings = malloc(sizeof(*service->settings));
+	if (errno != 0) {
 		/* Who knows what it says: whom run has to run as, for one. */
+		service->entries = 0;
+		service->broken = true;
 		unreadable(&faults, errno);
 		if (fd != -1)
 			close(fd);
 		return false;
 	}
-	if (service->entries & settings_entries) {
-		service->settings = malloc(sizeof(*service->settings));
-		if (service->settings == NULL) {
-			log_warn("%s: %s", escape(service_slot(service)->name),
-			    strerror(ENOMEM));
-			close(fd);
-			return false;
-		}
+	if (service->settings != NULL)
 		settings_read(fd, service->entries, service->settings,
 		    fault_cb, &faults);
-	}
+	service->broken = faults.any;
 	if (service->entries & HELD && files_may_keep(fd))
 		service->directory = fd;
 	else
@@ -98,6 +95,7 @@ setting_forget(struct service *service)
 		close(service->directory);
 	service->directory = -1;
 	service->entries = 0;
+	service->broken = false;
 	free(service->settings);
 	service->settings = NULL;
 }

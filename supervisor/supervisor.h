@@ -185,7 +185,8 @@ struct service {
 	int		lines;		/* to the collector, or -1 */
 	uint16_t	channel;	/* 1 + its number there, or 0 */
 	struct settings	*settings;	/* NULL: the defaults */
-	uint32_t	entries;	/* of its directory, as it was read last */
+	uint32_t	entries;	/* of its directory, as it was read last ... */
+	bool		broken;		/* ... and something in it did not parse */
 	int		directory;	/* kept open for its programs, or -1 */
 	uint32_t	seen;		/* number of the scan that last saw it */
 	ino_t		link;		/* of its symbolic link, or 0 */
