@@ -57,11 +57,14 @@ ending_explain(struct service *service, const struct service_policy *policy)
 	const struct state_slot *slot = service_slot(service);
 	int status = slot->exit_status;
 
+	/* What does not parse has been said by who has read it. */
+	if (policy->broken)
+		return;
 	if (policy->exhausted && (policy->restart != RESTART_NEVER ||
 	    policy->every_ms > 0))
 		reason_set(service, "run has ended %u times within %d seconds "
 		    "(max-death-tally)", slot->deaths, DEATH_TALLY_MS / 1000);
-	else if (policy->broken || slot->reason != 0)
+	else if (slot->reason != 0)
 		;
 	else if (slot->error != 0)
 		reason_set(service, "run could not be executed");
