@@ -118,6 +118,23 @@ services_start(void)
 	}
 }
 
+/* One that is ending already has no more time than if it were asked now. */
+static void
+limit(struct service *service)
+{
+	struct state_slot *slot = service_slot(service);
+	int64_t grace_ms = setting_stop_grace_ms(service);
+	int64_t deadline_ms = now_ms() + grace_ms;
+
+	if (slot->state != SERVICE_STOPPING || grace_ms == NO_TIMER ||
+	    (slot->deadline_ms != 0 && slot->deadline_ms <= deadline_ms))
+		return;
+	table_change(&slot->sequence);
+	slot->deadline_ms = deadline_ms;
+	table_changed(&slot->sequence);
+	timer_arm(&service->timer, deadline_ms);
+}
+
 /*
  * Asks services to end, all but the early ones or these: all at once, but for those
  * that others need.
@@ -130,9 +147,11 @@ services_stop(bool early)
 	order_begin(early);
 	for (service = service_next(NULL); service != NULL;
 	    service = service_next(service))
-		if (early == (bool)(service_slot(service)->flags & SLOT_EARLY))
+		if (early == (bool)(service_slot(service)->flags & SLOT_EARLY)) {
 			service_want(service, WANT_DOWN,
 			    service_slot(service)->flags & SLOT_REMOVED);
+			limit(service);
+		}
 	if (order_is_circle(services_active(early)))
 		order_end();
 }
@@ -142,10 +161,15 @@ void
 services_hurry(void)
 {
 	struct service *service;
+	const struct state_slot *slot;
 
 	order_end();
 	for (service = service_next(NULL); service != NULL;
-	    service = service_next(service))
-		if (service_slot(service)->deadline_ms != 0)
+	    service = service_next(service)) {
+		slot = service_slot(service);
+		/* By itself (timeout-kill of 0) it would have had no end. */
+		if (slot->deadline_ms != 0 || slot->state == SERVICE_STOPPING ||
+		    slot->state == SERVICE_FINISHING)
 			service_event(service, EVENT_TIMER);
+	}
 }
