@@ -19,7 +19,8 @@
  * 0 to 2 are /dev/null.
  *
  *   3  the directory of the FIFOs, which are called after the number of their channel,
- *      and of the FIFO "wake", which tells the gate that there are new lines
+ *      and of the FIFO "wake", which tells the gate that there are new lines; where
+ *      somebody has removed it, the table names the next
  *   4  the table of lines: a memfd, empty until a service needs it
  *   5  the container's output
  *   6  stderr, for its own messages
@@ -28,7 +29,7 @@
  * pipe, which has come when nobody has it open for writing any more, and ends.  The
  * next supervisor finds the collector's pid in the state table, and the channels here.
  *
- * Who writes what: the supervisor sets condition, name, prefix and watched, the
+ * Who writes what: the supervisor sets condition, name, prefix, watched and directory, the
  * collector all else, and condition from ENDING to FREE.
  *
  * When run has ended, the supervisor writes LINES_END to the FIFO: what run has left
@@ -52,6 +53,7 @@
 #define LINES_FDS		4
 
 #define LINES_WAKE		"wake"
+#define LINES_PATH_MAX		128
 
 #define LINES_MAGIC	0x6c696e65u	/* "line" */
 #define LINES_CHANNELS	STATE_SLOTS
@@ -91,6 +93,7 @@ struct lines_table {
 	uint32_t	magic;
 	_Atomic uint32_t channels_used;	/* one past the highest */
 	_Atomic uint32_t watched;	/* there is a gate */
+	char		directory[LINES_PATH_MAX];	/* of the FIFOs */
 	_Alignas(64) struct lines_channel channels[LINES_CHANNELS];
 	_Alignas(4096) char rings[LINES_CHANNELS][LINES_RING];
 };

@@ -32,6 +32,8 @@ make_environment(void)
 static void
 import_again(void)
 {
+	/* Among the first things that scripts do is to clean /run. */
+	gatekeeper_check();
 	table->header.flags |= STATE_REIMPORT;
 	if (environment_import(ENVIRONMENT_DIRECTORY, true,
 	    table->header.flags & STATE_EXPORTED))

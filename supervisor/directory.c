@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #define PIPE_MODE	0622
 
 static int own = -1;	/* open and locked */
+static char *own_path;
 
 /*
  * A directory of our own: nobody else may put a socket in the place of ours, and
@@ -49,7 +51,18 @@ directory_take(const char *directory, bool resumed)
 	if (own != -1)
 		close(own);
 	own = fd;
+	free(own_path);
+	own_path = strdup(directory);
 	return true;
+}
+
+/* Has somebody removed it? */
+bool
+directory_is_gone(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
 /*
@@ -59,6 +72,10 @@ directory_take(const char *directory, bool resumed)
 int
 directory_own(void)
 {
+	if (own != -1 && directory_is_gone(own)) {
+		close(own);
+		own = -1;
+	}
 	if (own == -1 && !directory_take(OWN_DIRECTORY, true))
 		directory_take(OWN_DIRECTORY_FALLBACK, true);
 	return own;
@@ -98,25 +115,39 @@ directory_of_pipes(const char *name)
 
 	for (i = 0; i < DIRECTORIES && opened[i].name != NULL; i++)
 		if (strcmp(opened[i].name, name) == 0)
+			break;
+	if (i < DIRECTORIES && opened[i].name != NULL) {
+		if (!directory_is_gone(opened[i].fd))
 			return opened[i].fd;
+		close(opened[i].fd);
+	}
 	if ((fd = open_closed(name)) != -1 && i < DIRECTORIES) {
 		opened[i].name = name;
 		opened[i].fd = fd;
+	} else if (i < DIRECTORIES) {
+		opened[i].name = NULL;
 	}
 	return fd;
 }
 
-/* Opens a FIFO there, which is made if there is none; -1 and an errno. */
+/* The path of our own directory, or NULL. */
+const char *
+directory_path(void)
+{
+	return directory_own() == -1 ? NULL : own_path;
+}
+
+/* Opens a FIFO there, with O_CREAT one that is made if there is none; -1 and an errno. */
 int
 directory_open_pipe(const char *directory, const char *name, int flags)
 {
 	int parent = directory_of_pipes(directory), fd;
 	struct stat st;
 
-	if (parent == -1 ||
-	    (mkfifoat(parent, name, 0600) == -1 && errno != EEXIST))
+	if (parent == -1 || (flags & O_CREAT &&
+	    mkfifoat(parent, name, 0600) == -1 && errno != EEXIST))
 		return -1;
-	fd = openat(parent, name, flags | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(parent, name, (flags & ~O_CREAT) | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
 		return -1;
 	if (fstat(fd, &st) == -1 || !S_ISFIFO(st.st_mode) ||

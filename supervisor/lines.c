@@ -96,6 +96,18 @@ open_pipe(const struct service *service, int flags)
 	return directory_open_pipe(DIRECTORY, name, flags);
 }
 
+/* A pipe for a service that has a channel, where the collector finds it. */
+static int
+make_pipe(const struct service *service)
+{
+	int fd = open_pipe(service, O_RDWR | O_CREAT);
+
+	if (fd != -1)
+		snprintf(lines->directory, sizeof(lines->directory),
+		    "%s/" DIRECTORY, directory_path());
+	return fd;
+}
+
 static void
 tell_collector(int signo)
 {
@@ -150,7 +162,7 @@ lines_hold(struct service *service)
 		say_cannot(service);
 		return;
 	}
-	service->lines = open_pipe(service, O_RDWR);
+	service->lines = make_pipe(service);
 	channel = channel_of(service);
 	if (service->lines != -1 && !files_may_keep(service->lines)) {
 		close(service->lines);
@@ -302,14 +314,19 @@ lines_resume(void)
 		if (atomic_load(&lines->channels[i].condition) != LINES_OPEN)
 			continue;
 		service = index_find(lines->channels[i].name);
-		if (service == NULL) {
+		if (service != NULL) {
+			service->channel = (uint16_t)(i + 1);
+			service->lines = open_pipe(service, O_RDWR);
+		}
+		/* Without a pipe there, it gets another at its next start. */
+		if (service == NULL || service->lines == -1) {
 			atomic_store(&lines->channels[i].condition,
 			    LINES_ENDING);
-			continue;
+			if (service != NULL)
+				service->channel = 0;
 		}
-		service->channel = (uint16_t)(i + 1);
-		service->lines = open_pipe(service, O_RDWR);
 	}
+	tell_collector(SIGUSR1);
 	/* Between the end of one and the start of the next. */
 	if (pid <= 0 && any && !lines_start())
 		timer_arm(&timer, now_ms() + RETRY_MS);
@@ -348,7 +365,7 @@ int
 lines_wake_fd(void)
 {
 	return directory_open_pipe(DIRECTORY, LINES_WAKE,
-	    O_RDONLY | O_NONBLOCK);
+	    O_RDONLY | O_NONBLOCK | O_CREAT);
 }
 
 void

@@ -59,7 +59,7 @@ producer_of(const struct service *logger)
 static int
 open_pipe(const char *name, int flags)
 {
-	return directory_open_pipe(DIRECTORY, name, flags);
+	return directory_open_pipe(DIRECTORY, name, flags | O_CREAT);
 }
 
 /*
@@ -105,12 +105,21 @@ int
 logger_input(const struct service *logger)
 {
 	struct service *service = producer_of(logger);
-	int fd;
+	char held[32];
+	int fd = -1;
 
-	if (service != NULL)
-		logger_hold(service);
-	fd = service == NULL ? -1 : open_pipe(service_slot(service)->name,
-	    O_RDONLY | O_NONBLOCK);
+	if (service == NULL) {
+		errno = ENOENT;
+		return -1;
+	}
+	logger_hold(service);
+	/* The one that is written to, even if its name is gone, or another's. */
+	snprintf(held, sizeof(held), "/proc/self/fd/%d", service->pipe);
+	if (service->pipe != -1)
+		fd = open(held, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd == -1)
+		fd = open_pipe(service_slot(service)->name,
+		    O_RDONLY | O_NONBLOCK);
 	/* The logger is to wait for what comes. */
 	if (fd != -1)
 		fcntl(fd, F_SETFL, 0);

@@ -393,7 +393,9 @@ void	control_delivered(void);
 
 /* directory.c: one of our own, for what others open */
 bool	directory_take(const char *path, bool resumed);
+bool	directory_is_gone(int);
 int	directory_own(void);
+const char *directory_path(void);
 int	directory_of_pipes(const char *name);
 int	directory_open_pipe(const char *directory, const char *name, int flags);
 

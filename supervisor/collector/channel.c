@@ -25,7 +25,7 @@ channel_open(unsigned i, int poll_fd)
 	int fd;
 
 	snprintf(name, sizeof(name), "%u", i);
-	fd = openat(LINES_DIRECTORY_FD, name,
+	fd = openat(directory, name,
 	    O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	event.data.u32 = i;
 	if (fd == -1 || epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event) == -1) {

@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <errno.h>
@@ -24,6 +25,7 @@
 #define END_MS		1000	/* for an output that takes nothing, at the end */
 
 struct lines_table *lines;
+int directory = LINES_DIRECTORY_FD;
 
 static int poll_fd = -1, signal_fd = -1, wake_fd = -1;
 static uint16_t first, last;	/* of the queue: 1 + a channel, or 0 */
@@ -139,12 +141,45 @@ work(void)
 
 /* --- what else may happen ------------------------------------------------------------- */
 
+/* What is written to when there are new lines. */
+static void
+open_wake(void)
+{
+	if (wake_fd != -1)
+		close(wake_fd);
+	wake_fd = openat(directory, LINES_WAKE,
+	    O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/*
+ * Somebody may have removed the directory of the pipes (rm -rf /run): then the
+ * supervisor has made another.  What is open stays as it is.
+ */
+static void
+look_at_directory(void)
+{
+	struct stat st;
+	int fd;
+
+	if (fstat(directory, &st) == -1 || st.st_nlink > 0 ||
+	    memchr(lines->directory, '\0', sizeof(lines->directory)) == NULL)
+		return;
+	fd = open(lines->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC);
+	if (fd == -1)
+		return;
+	close(directory);
+	directory = fd;
+	open_wake();
+}
+
 /* The supervisor has changed something: what is new, and what has ended. */
 static void
 look_at_channels(void)
 {
 	unsigned i;
 
+	look_at_directory();
 	for (i = 0; i < used(); i++) {
 		if (atomic_load(&lines->channels[i].condition) == LINES_FREE)
 			continue;
@@ -277,8 +312,7 @@ main(void)
 		return 1;
 	}
 	/* What is written to nobody is an error, and no signal. */
-	wake_fd = openat(LINES_DIRECTORY_FD, LINES_WAKE,
-	    O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	open_wake();
 	output_open(poll_fd);
 	drop_privilege();
 	event.data.u32 = SIGNALS;

@@ -13,6 +13,7 @@
 
 /* collector.c */
 extern struct lines_table *lines;
+extern int directory;		/* of the pipes */
 int64_t	now_ms(void);
 void	say(const char *what, const char *which, int error);
 void	enqueue_all(void);

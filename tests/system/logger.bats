@@ -260,3 +260,28 @@ _all_said() {
 	say a line 3
 	wait_lines 3 '^line'
 }
+
+@test "what is in /run is removed, at boot and later: loggers and socket are there" {
+	talker a
+	cat_logger a
+	talker b
+	cat_logger b
+	: >"$ROOT/etc/service/b/down"
+	startup_script 10 <<<$'#!/bin/sh\nrm -rf /run/*'
+	startup_script 20 <<<$'#!/bin/sh\ninitctl start a'
+	container_start --
+	wait_up a
+	wait_phase running
+	say a first 10
+	all_said a first 10
+	container_exec rm -rf /run/my_init
+	wait_lines 2 'has been removed or replaced; making it again'
+	wait_for "a/log to be up" _is a/log state up
+	container_exec kill -KILL "$(pid_of a/log)"
+	say a second 10
+	all_said a second 10
+	ctl 0 start b
+	say b line 10
+	all_said b line 10
+	no_output 'no pipe|cannot be set'
+}

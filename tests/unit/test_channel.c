@@ -11,6 +11,7 @@
 #include "supervisor/collector/collector.h"
 
 struct lines_table *lines;
+int directory = -1;
 
 void
 say(const char *what, const char *which, int error)
