@@ -2,6 +2,7 @@
  * What the end of run means: whether it counts as a death, and what follows if it was
  * the last (max-death-tally, restart, essential).
  */
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <unistd.h>
@@ -111,24 +112,52 @@ ending_all(struct service *service)
 	shutdown_ask(-1, -1);
 }
 
+/* Run has named another of its processes (MAINPID); 0 and -1: or none any more. */
+void
+ending_name(struct service *service, pid_t successor, int pidfd)
+{
+	if (service->successor != -1)
+		close(service->successor);
+	if (pidfd != -1 && !files_may_keep(pidfd)) {
+		close(pidfd);
+		pidfd = -1;
+	}
+	service->successor = pidfd;
+	atomic_store(&service_slot(service)->successor, successor);
+}
+
+/*
+ * Does what was named live?  By now the pid may be another's, which the service must
+ * not have us take for its own; without a pidfd, its session has to be run's.
+ */
+static bool
+successor_lives(const struct service *service, pid_t run, pid_t successor)
+{
+	if (service->successor != -1)
+		return syscall(SYS_pidfd_send_signal, service->successor, 0,
+		    NULL, 0) == 0;
+	return getsid(successor) == run;
+}
+
 /*
  * Run has ended, and has named another of its processes that stands for it from now
- * on (MAINPID); an orphan, so my_init tells us of its end.
+ * on; an orphan, so my_init tells us of its end.
  */
 bool
 ending_is_none(struct service *service, pid_t pid, int status)
 {
 	struct state_slot *slot = service_slot(service);
 	pid_t successor = atomic_load(&slot->successor);
+	pid_t session = slot->group != 0 ? slot->group : pid;
 
 	if (successor <= 0 || successor == pid || status != 0 ||
 	    (slot->state != SERVICE_UP && slot->state != SERVICE_STARTING) ||
-	    getsid(successor) == -1)
+	    !successor_lives(service, session, successor))
 		return false;
 	table_change(&slot->sequence);
-	slot->group = pid;
+	slot->group = session;
 	atomic_store(&slot->pid, successor);
-	atomic_store(&slot->successor, 0);
+	ending_name(service, 0, -1);
 	table_changed(&slot->sequence);
 	process_watch(&service->process, successor, now_ms(), true);
 	return true;

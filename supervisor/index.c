@@ -130,6 +130,7 @@ service_remove(struct service *service)
 	struct state_slot *slot = service_slot(service);
 
 	setting_forget(service);
+	ending_name(service, 0, -1);
 	reason_clear(service);
 	hook_forget(service);
 	probe_end(service);

@@ -11,6 +11,7 @@
  * could be missing, read-only or somebody else's.
  */
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include <errno.h>
@@ -105,23 +106,29 @@ notify_connect(void)
 
 /* --- whose word it is --------------------------------------------------------------- */
 
-/* The session that run is in: its own, whichever process it is by now (MAINPID). */
-static pid_t
-session_of(const struct state_slot *slot)
+/*
+ * Is it in the session that run is in, its own, or the process that stands for it
+ * (MAINPID) and may have left that?
+ */
+static bool
+is_of(const struct state_slot *slot, pid_t pid, pid_t session)
 {
-	return slot->group != 0 ? slot->group : atomic_load(&slot->pid);
+	pid_t main = atomic_load(&slot->pid);
+
+	return pid == main || session == (slot->group != 0 ? slot->group : main);
 }
 
 static struct service *
-of_session(pid_t session)
+service_of(pid_t pid)
 {
+	pid_t session = getsid(pid);
 	struct service *service;
 	const struct state_slot *slot;
 
 	for (service = service_next(NULL); service != NULL && session > 0;
 	    service = service_next(service)) {
 		slot = service_slot(service);
-		if (session_of(slot) == session &&
+		if (is_of(slot, pid, session) &&
 		    atomic_load(&slot->pid) > 0 && (slot->state == SERVICE_UP ||
 		    slot->state == SERVICE_STARTING ||
 		    slot->state == SERVICE_STOPPING))
@@ -158,7 +165,7 @@ sender(pid_t pid)
 
 	for (steps = 0; steps < ANCESTORS_MAX && pid > 1 && service == NULL;
 	    steps++) {
-		service = of_session(getsid(pid));
+		service = service_of(pid);
 		if (service == NULL)
 			pid = parent_of(pid);
 	}
@@ -182,10 +189,17 @@ static void
 set_main_process(struct service *service, const char *text)
 {
 	int64_t pid;
+	int pidfd;
 
-	if (is_microseconds(text, &pid) && pid > 1 && pid < INT_MAX &&
-	    sender((pid_t)pid) == service)
-		atomic_store(&service_slot(service)->successor, (pid_t)pid);
+	if (!is_microseconds(text, &pid) || pid <= 1 || pid >= INT_MAX)
+		return;
+	pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	/* Afterwards: what is known of the pid is so of this process. */
+	if (sender((pid_t)pid) == service) {
+		ending_name(service, (pid_t)pid, pidfd);
+	} else if (pidfd != -1) {
+		close(pidfd);
+	}
 }
 
 static void

@@ -193,7 +193,7 @@ run_begin(struct service *service)
 	table_change(&slot->sequence);
 	slot->started_ms = now_ms();
 	slot->group = 0;
-	atomic_store(&slot->successor, 0);
+	ending_name(service, 0, -1);
 	if (!is_first)
 		slot->restarts++;
 	table_changed(&slot->sequence);

@@ -265,7 +265,7 @@ service_prepare(struct service *service)
 	service->process.ended = ended_cb;
 	evtimer_assign(&service->timer, base, timer_cb, service);
 	service->directory = -1;
-	service->pipe = service->lines = -1;
+	service->pipe = service->lines = service->successor = -1;
 	service->channel = 0;
 	service->settings = NULL;
 	service->entries = 0;

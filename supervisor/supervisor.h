@@ -184,6 +184,7 @@ struct service {
 	int		pipe;		/* to its logger, or -1 */
 	int		lines;		/* to the collector, or -1 */
 	uint16_t	channel;	/* 1 + its number there, or 0 */
+	int		successor;	/* pidfd of what it has named last, or -1 */
 	struct settings	*settings;	/* NULL: the defaults */
 	uint32_t	entries;	/* of its directory, as it was read last ... */
 	bool		broken;		/* ... and something in it did not parse */
@@ -207,6 +208,7 @@ unsigned services_active(bool early);
 void	services_resume(void);
 
 /* ending.c: what the end of run means */
+void	ending_name(struct service *, pid_t successor, int pidfd);
 bool	ending_is_none(struct service *, pid_t, int status);
 void	ending_count(struct service *);
 void	ending_died(struct service *, int status);

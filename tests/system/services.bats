@@ -422,12 +422,17 @@ broken() {
 @test "one that names another process for itself (MAINPID) lives as long as that" {
 	service a <<-'EOF'
 	#!/usr/bin/python3 -B
-	import os, signal, socket
+	import os, signal, socket, time
 	print("a up", os.getpid(), flush=True)
-	pid = os.fork()
-	if pid == 0: signal.pause()
 	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 	s.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
+	def stand():
+	 os.setsid()
+	 while os.getppid() != 1: time.sleep(0.05)
+	 s.send(b"STATUS=stands for a")
+	 signal.pause()
+	pid = os.fork()
+	if pid == 0: stand()
 	s.send(b"READY=1\nMAINPID=%d" % pid)
 	print("a child", pid, flush=True)
 	EOF
@@ -438,7 +443,7 @@ broken() {
 	for count in 1 2; do
 		wait_lines $count '^a child'
 		child=$(container_output | sed -n 's/^a child //p' | tail -n 1)
-		wait_for "it to stand for a" _is_pid "$child"
+		wait_for "it to stand for a" _is_pid "$child" 'stands for a'
 		[ $count -eq 1 ] || restart_supervisor
 		container_exec kill -KILL "$child"
 		wait_lines $count '^a finish -1 9$'
@@ -451,9 +456,49 @@ broken() {
 	no_output 'Forcing|Not all'
 }
 
-# Is that the pid of service a?
+@test "one that has named a process that is gone is not given a stranger of that pid" {
+	[ -e /proc/sys/kernel/ns_last_pid ] || skip "pids cannot be chosen here"
+	service a <<-'EOF'
+	#!/usr/bin/python3 -B
+	import os, socket, time
+	pid = os.fork()
+	if pid == 0: time.sleep(1000)
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	s.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
+	s.send(b"MAINPID=%d\nREADY=1" % pid)
+	print("a up", pid, flush=True)
+	while not os.path.exists("/tmp/go"): time.sleep(0.05)
+	os.kill(pid, 9)
+	os.wait()
+	print("a gone", pid, flush=True)
+	while not os.path.exists("/tmp/end"): time.sleep(0.05)
+	EOF
+	root_file /etc/service/a/type <<<notify
+	root_file /srv/stranger <<-'EOF'
+	import os, sys, time
+	open("/proc/sys/kernel/ns_last_pid", "w").write(str(int(sys.argv[1]) - 1))
+	pid = os.fork()
+	if pid == 0: os.setsid(); time.sleep(1000)
+	print(pid)
+	EOF
+	container_start --
+	wait_output '^a up'
+	wait_for "a to be ready" _is_pid '[0-9]+'
+	local pid=$(said_pid a)
+	: >"$(container_file /tmp/go)"
+	wait_output '^a gone'
+	container_exec python3 /srv/stranger "$pid" >"$OUTPUT/stranger"
+	[ "$(cat "$OUTPUT/stranger")" = "$pid" ]
+	runs "$pid"
+	: >"$(container_file /tmp/end)"
+	wait_lines 2 '^a up'
+	container_exec initctl stop a
+	runs "$pid"
+}
+
+# Is that the pid of service a, and what it says?
 _is_pid() {
-	container_exec initctl status a | grep -qE "^a +up +$1 "
+	container_exec initctl status a | grep -qE "^a +up +$1 .*${2-}"
 }
 
 @test "memcached and cron are services as they are" {

@@ -411,8 +411,8 @@ ended() {
 	wait_for "a to be ready" _up a
 	wait_output '^a up'
 	# Whether that lives is asked in the middle of it.
-	strace -p "$(supervisor_pid)" -o /dev/null -e trace=getsid \
-	    -e inject=getsid:signal=SIGKILL 2>"$OUTPUT/strace" &
+	strace -p "$(supervisor_pid)" -o /dev/null -e trace=pidfd_send_signal \
+	    -e inject=pidfd_send_signal:signal=SIGKILL 2>"$OUTPUT/strace" &
 	wait_for "strace to be attached" grep -qs attached "$OUTPUT/strace"
 	: >"$(container_file /tmp/go)"
 	wait_output 'was killed by signal 9'
