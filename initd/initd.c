@@ -157,6 +157,8 @@ make_notify_socket(void)
 
 	if (fd == -1)
 		die("Cannot make the socket for what services say");
+	if (notify != -1)
+		close(notify);
 	notify = move_up(fd);
 }
 
@@ -286,6 +288,8 @@ start_afresh(void)
 	channel_make();
 	sweep(FRESH_GRACE_MS);
 	make_tables();
+	/* What nobody could read without a fault is not left to the next one. */
+	make_notify_socket();
 	memset(supervisor.broken_ms, 0, sizeof(supervisor.broken_ms));
 	supervisor.is_fresh = 1;
 }

@@ -313,6 +313,10 @@ close_descriptors(struct msghdr *message)
 		}
 }
 
+/*
+ * A message is looked at, acted on and then taken, so that one whose reader is killed
+ * is read again: a service says once that it is ready.
+ */
 static void
 arrived_cb(int fd, short what, void *argument)
 {
@@ -337,7 +341,8 @@ arrived_cb(int fd, short what, void *argument)
 			.msg_control = &control,
 			.msg_controllen = sizeof(control),
 		};
-		length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		length = recvmsg(fd, &message,
+		    MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_PEEK);
 		if (length == -1)
 			return;
 		service = NULL;
@@ -348,6 +353,7 @@ arrived_cb(int fd, short what, void *argument)
 			heed(service, text, (size_t)length);
 		}
 		close_descriptors(&message);
+		(void)!recv(fd, NULL, 0, MSG_DONTWAIT);
 	}
 }
 

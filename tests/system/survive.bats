@@ -422,6 +422,36 @@ ended() {
 	[ "$(count_output '^a up')" -eq 1 ]
 }
 
+@test "killed when a service says that it is ready: it has been heard" {
+	service a <<-'EOF'
+	#!/usr/bin/python3 -B
+	import os, signal, socket, time
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	s.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
+	print("a up", os.getpid(), flush=True)
+	while not os.path.exists("/tmp/go"): time.sleep(0.05)
+	r, w = os.pipe()
+	socket.send_fds(s, [b"READY=1"], [w])
+	os.close(w)
+	os.read(r, 1)
+	print("a heard", flush=True)
+	signal.pause()
+	EOF
+	root_file /etc/service/a/type <<<notify
+	container_start --
+	wait_output '^a up'
+	# Whose word it is, is asked when it has arrived.
+	strace -p "$(supervisor_pid)" -o /dev/null -e trace=getsid \
+	    -e inject=getsid:signal=SIGKILL 2>"$OUTPUT/strace" &
+	wait_for "strace to be attached" grep -qs attached "$OUTPUT/strace"
+	: >"$(container_file /tmp/go)"
+	wait_output 'was killed by signal 9'
+	wait_for "a to be up" _up a "$(said_pid a)"
+	# Nothing that came with it is kept open.
+	wait_output '^a heard'
+	[ "$(count_output '^a up')" -eq 1 ]
+}
+
 # Is service $1 up, with pid $2?
 _up() {
 	container_exec initctl status "$1" | grep -qE "^$1 +up +${2-} "
