@@ -144,6 +144,7 @@ struct state_slot {
 #define STATE_GRACE	0x40u	/* stop_grace_ms was asked for */
 #define STATE_KEY_NEW	0x80u	/* the last key run has changed something */
 #define STATE_KEY_DONE	0x100u	/* ... and has been seen to */
+#define STATE_ASKED	0x200u	/* a client has asked for the end, and was promised it */
 
 struct state_header {
 	struct init_given given;

@@ -195,6 +195,8 @@ static enum gate_answer
 answer_shutdown(const struct gate_request *request)
 {
 	shutdown_request = *request;
+	if (table->header.phase <= PHASE_RUNNING)
+		shutdown_promise(request->number);
 	if (!event_initialized(&delivery))
 		evtimer_assign(&delivery, base, delivery_cb, NULL);
 	timer_arm(&delivery, now_ms() + DELIVERY_MS);

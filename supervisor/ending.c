@@ -97,8 +97,7 @@ ending_is_all(struct service *service, bool failed,
 		return false;
 	if (failed && (code == 0 || policy->broken))
 		code = 1;
-	table->header.exit_code = code;
-	table->header.flags |= STATE_CODE;
+	shutdown_promise(code);
 	return true;
 }
 

@@ -184,6 +184,19 @@ shutdown_begin(int code)
 	shutdown_step();
 }
 
+/* The end is about to be asked for; if not by this supervisor, by the next. */
+void
+shutdown_promise(int code)
+{
+	struct state_header *header = &table->header;
+
+	if (code != -1) {
+		header->exit_code = code;
+		header->flags |= STATE_CODE;
+	}
+	header->flags |= STATE_ASKED;
+}
+
 /* Is it too late for a service to be started? */
 bool
 shutdown_starts_none(void)
@@ -211,10 +224,7 @@ shutdown_ask(int code, int32_t grace_ms)
 		header->stop_grace_ms = options.stop_grace_ms = grace_ms;
 		header->flags |= STATE_GRACE;
 	}
-	if (code != -1) {
-		header->exit_code = code;
-		header->flags |= STATE_CODE;
-	}
+	shutdown_promise(code);
 	signal_stop(SIGTERM);
 }
 

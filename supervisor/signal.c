@@ -163,10 +163,7 @@ channel_cb(int fd, short what, void *argument)
 	}
 }
 
-/*
- * A supervisor before us was asked to stop, or had to because of an essential service,
- * and was killed before it began.
- */
+/* A supervisor before us was asked to stop, or had to, and was killed before it began. */
 void
 signal_resume(void)
 {
@@ -174,7 +171,7 @@ signal_resume(void)
 		return;
 	if (table->header.stop_serial != 0)
 		signal_stop(table->header.stop_signal);
-	else if (table->header.flags & (STATE_CODE | STATE_GRACE))
+	else if (table->header.flags & STATE_ASKED)
 		signal_stop(SIGTERM);
 }
 
