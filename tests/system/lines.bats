@@ -399,3 +399,32 @@ assert numbers == list(range(1, 8001)), len(numbers)' <&$reader
 	exec {reader}>&-
 	stop_all
 }
+
+# --- where the pipes are ----------------------------------------------------------------------
+@test "a startup script cleans /run: lines of services from before and after come" {
+	service early <<-'EOF'
+	#!/bin/bash
+	echo "early up $$"
+	trap 'echo "early line $((++n))"' USR1
+	while :; do sleep 1000 & wait $!; done
+	EOF
+	log_prefix early name
+	writer late
+	startup_script 10 <<<$'#!/bin/sh\ninitctl start early'
+	startup_script 20 <<<$'#!/bin/sh\nrm -rf /run/*'
+	container_start --
+	wait_output '^early: early up'
+	wait_output '^late: two, to stderr'
+	ctl 0 signal USR1 early
+	wait_output '^early: early line 1'
+	kill -KILL "$(supervisor_pid)"
+	wait_output 'The supervisor was killed'
+	ctl 0 signal USR1 early
+	wait_output '^early: early line 2'
+	ctl 0 restart early late
+	wait_for "early, again" _lines_like 2 '^early: early up'
+	wait_for "late, again" _lines_like 2 '^late: two, to stderr'
+	ctl 0 signal USR1 early
+	wait_for "its line" _lines_like 2 '^early: early line 1'
+	stop_all
+}
