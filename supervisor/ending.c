@@ -117,7 +117,7 @@ ending_name(struct service *service, pid_t successor, int pidfd)
 {
 	if (service->successor != -1)
 		close(service->successor);
-	if (pidfd != -1 && !files_may_keep(pidfd)) {
+	if (pidfd != -1 && !files_may_keep(pidfd, true)) {
 		close(pidfd);
 		pidfd = -1;
 	}

@@ -7,7 +7,7 @@
 #include "supervisor.h"
 
 static struct rlimit given;	/* my_init's own, if ours is another */
-static rlim_t kept_max = RLIM_INFINITY;
+static rlim_t eighth = RLIM_INFINITY / 8;
 
 /* Takes as many as there are to be had. */
 void
@@ -24,7 +24,7 @@ files_open(void)
 		given = limit;
 	else
 		all = limit;
-	kept_max = all.rlim_cur - all.rlim_cur / 4;
+	eighth = all.rlim_cur / 8;
 }
 
 /* In a child: the limit is what it was. */
@@ -35,11 +35,12 @@ files_give_back(void)
 }
 
 /*
- * May a descriptor be kept for as long as a service lives?  The last quarter is for
- * what has to be opened meanwhile.
+ * May a descriptor be kept for as long as a service lives?  What cannot be done without
+ * has the first seven eighths, what is of use two; the last is for what has to be opened
+ * meanwhile.
  */
 bool
-files_may_keep(int fd)
+files_may_keep(int fd, bool needed)
 {
-	return (rlim_t)fd < kept_max;
+	return (rlim_t)fd < (needed ? 7 : 2) * eighth;
 }

@@ -164,7 +164,7 @@ lines_hold(struct service *service)
 	}
 	service->lines = make_pipe(service);
 	channel = channel_of(service);
-	if (service->lines != -1 && !files_may_keep(service->lines)) {
+	if (service->lines != -1 && !files_may_keep(service->lines, true)) {
 		close(service->lines);
 		service->lines = -1;
 		errno = EMFILE;

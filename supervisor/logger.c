@@ -83,13 +83,14 @@ logger_hold(struct service *service)
 		errno = ENAMETOOLONG;
 	else
 		service->pipe = open_pipe(name, O_RDWR);
-	if (service->pipe != -1 && !files_may_keep(service->pipe)) {
+	if (service->pipe != -1 && !files_may_keep(service->pipe, true)) {
 		logger_release(service);
 		errno = EMFILE;
 	}
 	if (service->pipe == -1)
-		log_warn("%s: there is no pipe for log/run: %s; what it writes "
-		    "goes where my_init's does", escape(name), strerror(errno));
+		log_warn("%s: there is no pipe for log/run: %s%s; what it writes "
+		    "goes where my_init's does", escape(name), strerror(errno),
+		    errno == EMFILE ? FILES_WAY_OUT : "");
 }
 
 void

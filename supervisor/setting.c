@@ -40,8 +40,7 @@ unreadable(struct faults *faults, int error)
 	char text[SETTING_FAULT_MAX];
 
 	snprintf(text, sizeof(text), "its directory cannot be read: %s%s",
-	    strerror(error), error == EMFILE ? " (give my_init a higher limit "
-	    "of open files: docker run --ulimit nofile)" : "");
+	    strerror(error), error == EMFILE ? FILES_WAY_OUT : "");
 	fault_cb(faults, text);
 }
 
@@ -78,7 +77,7 @@ setting_load(struct service *service)
 		settings_read(fd, service->entries, service->settings,
 		    fault_cb, &faults);
 	service->broken = faults.any;
-	if (service->entries & HELD && files_may_keep(fd))
+	if (service->entries & HELD && files_may_keep(fd, false))
 		service->directory = fd;
 	else
 		close(fd);

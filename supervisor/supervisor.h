@@ -292,9 +292,10 @@ void	watchdog_trigger(struct service *);
 void	watchdog_end(struct service *);
 
 /* files.c: how many may be open */
+#define FILES_WAY_OUT	" (give my_init more of them: docker run --ulimit nofile)"
 void	files_open(void);
 int	files_give_back(void);
-bool	files_may_keep(int fd);
+bool	files_may_keep(int fd, bool needed);
 
 /* variables.c: a service's own environment */
 char	**variables_begin(const struct service *, bool run, int *error);
