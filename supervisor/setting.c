@@ -52,23 +52,24 @@ bool
 setting_load(struct service *service)
 {
 	struct faults faults = { service, false };
-	int fd;
+	int fd, error;
 
 	setting_forget(service);
 	fd = open(run_path(service_slot(service), NULL),
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR))
 		return true;
-	errno = fd == -1 ? errno : 0;
 	if (fd != -1)
 		service->entries = settings_list(fd);
-	if (errno == 0 && service->entries & settings_entries)
-		service->settings = malloc(sizeof(*service->settings));
-	if (errno != 0) {
+	error = errno;
+	if (error == 0 && service->entries & settings_entries &&
+	    (service->settings = malloc(sizeof(*service->settings))) == NULL)
+		error = ENOMEM;
+	if (error != 0) {
 		/* Who knows what it says: whom run has to run as, for one. */
 		service->entries = 0;
 		service->broken = true;
-		unreadable(&faults, errno);
+		unreadable(&faults, error);
 		if (fd != -1)
 			close(fd);
 		return false;

@@ -153,6 +153,29 @@ exits_with_42() {
 	no_output '^closed up'
 }
 
+@test "the heap cannot grow: what memory there is elsewhere will do" {
+	local supervisor end
+	good_service good
+	container_start --
+	wait_lines 1 '^good up'
+	supervisor=$(supervisor_pid)
+	# What the kernel says to one that it gives no more: where the heap ends.
+	end=$(sed -n 's/^[0-9a-f]*-\([0-9a-f]*\) .*\[heap\]$/\1/p' "/proc/$supervisor/maps")
+	strace -p "$supervisor" -o "$OUTPUT/brk" -e trace=brk \
+	    -e "inject=brk:retval=0x$end" 2>"$OUTPUT/strace" &
+	wait_for "strace to be attached" grep -qs attached "$OUTPUT/strace"
+	container_exec sh -c 'i=0; cd /etc/service
+	    while [ $((i += 1)) -le 150 ]; do
+		mkdir .a$i; cp good/run .a$i/run; echo 022 >.a$i/umask; mv .a$i a$i
+	    done'
+	wait_lines 151 '^good up'
+	grep -q INJECTED "$OUTPUT/brk"
+	container_kill TERM
+	container_wait
+	wait $! || :
+	no_output 'cannot be read'
+}
+
 @test "as another user" {
 	good_service good
 	startup_script 10_see <<-'EOF'
