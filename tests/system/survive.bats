@@ -116,11 +116,13 @@ fault_supervisor() {
 		#!/bin/sh
 		echo "script $i begins"
 		sleep 0.2
+		[ $i -lt 9 ] || until [ -e /tmp/go ]; do sleep 0.05; done
 		echo "script $i ends"
 		EOF
 	done
 	container_start -- -- true
 	kill_supervisor 10 120
+	: >"$(container_file /tmp/go)"
 	container_wait
 	[ "$status" -eq 0 ]
 	for i in 1 2 3 4 5 6 7 8; do
