@@ -38,6 +38,7 @@
 #define STATE_PATH_MAX	255
 #define STATE_REASONS	255		/* services that have one at a time */
 #define STATE_REASON_MAX 239		/* bytes of a reason */
+#define STATE_WAITS	"waits for "	/* so begins that of what another's failure keeps down */
 
 /* What a service is.  Numbers are never reused. */
 enum service_state {

@@ -163,15 +163,39 @@ complain_of_circle(struct service *service)
 		other->complaint = service->complaint;
 }
 
+/* What a service waits for will not come, because this one has failed. */
+static void
+hold(struct service *service, const struct service *failed)
+{
+	reason_set(service, STATE_WAITS "%s, which has failed",
+	    escape(service_slot(failed)->name));
+	service->held = true;
+}
+
+/* The last of those that wait for each other, if it has failed, or NULL. */
+static const struct service *
+failure_before(const struct service *service)
+{
+	unsigned steps;
+
+	for (steps = 0; steps < STATE_SLOTS && waited_for(service) != NULL;
+	    steps++)
+		service = waited_for(service);
+	return service_slot(service)->state == SERVICE_FAILED ? service : NULL;
+}
+
 static void
 wait_for(struct service *service, struct service *other)
 {
 	const struct state_slot *slot = service_slot(other);
 	struct service *at = other;
+	const struct service *failed;
 	char line[1024];
 	unsigned steps;
 
 	wait_in(service, &other->waiters, number_of(other));
+	if ((failed = failure_before(service)) != NULL)
+		hold(service, failed);
 	for (steps = 0; at != NULL && at != service && steps < STATE_SLOTS;
 	    steps++)
 		at = waited_for(at);
@@ -222,6 +246,9 @@ depend_blocks(struct service *service)
 	bool unknown = false;
 
 	wait_no_more(service);
+	if (service->held)
+		reason_clear(service);
+	service->held = false;
 	if (service->entries & ENTRY(DEPENDS))
 		text = depend_read(service);
 	if (text == NULL)
@@ -267,6 +294,31 @@ depend_up(struct service *service)
 			service_event(waiter, EVENT_START);
 	}
 	looking = false;
+}
+
+/*
+ * A service has failed: those that wait for it, in whatever depth, have that as their
+ * reason, so that who waits for one of them hears of it.
+ */
+void
+depend_failed(struct service *failed)
+{
+	static uint16_t found[STATE_SLOTS];
+	unsigned count = 0, i;
+	uint16_t next;
+
+	for (next = failed->waiters; next != 0;
+	    next = service_at(next - 1u)->next_waiter)
+		found[count++] = next;
+	for (i = 0; i < count; i++) {
+		hold(service_at(found[i] - 1u), failed);
+		for (next = service_at(found[i] - 1u)->waiters;
+		    next != 0 && count < STATE_SLOTS;
+		    next = service_at(next - 1u)->next_waiter)
+			found[count++] = next;
+	}
+	if (count > 0)
+		gatekeeper_wake();
 }
 
 /* Does it wait for what, as things are, will not come? */

@@ -95,7 +95,9 @@ ending_is_all(struct service *service, bool failed,
 	if (!(service->entries & ENTRY(ESSENTIAL)) || slot->want == WANT_ONCE ||
 	    table->header.phase > PHASE_RUNNING)
 		return false;
-	if (failed && (code == 0 || policy->broken))
+	/* What ended it then says nothing: it was our own signal. */
+	if (failed && (code == 0 || policy->broken ||
+	    slot->flags & SLOT_UNFIT))
 		code = 1;
 	shutdown_promise(code);
 	return true;

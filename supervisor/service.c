@@ -192,6 +192,8 @@ service_event(struct service *service, enum service_event event)
 		depend_up(service);
 	if (!is_idle(slot))
 		return;
+	if (failed)
+		depend_failed(service);
 	if (all)
 		ending_all(service);
 	order_down(service);

@@ -197,6 +197,7 @@ struct service {
 	uint16_t	waiters;	/* the first of those that wait for it */
 	uint16_t	next_waiter;
 	uint32_t	complaint;	/* what was said of its depends last */
+	bool		held;		/* its reason is one that has failed */
 	uint32_t	visit;
 	unsigned	needed;		/* order.c: by so many that run */
 };
@@ -306,6 +307,7 @@ char	*depend_read(struct service *);
 char	*depend_next(char **text);
 bool	depend_blocks(struct service *);
 void	depend_up(struct service *);
+void	depend_failed(struct service *);
 bool	depend_is_stuck(const struct service *);
 void	depend_start(struct service *);
 uint32_t depend_visit(void);

@@ -128,6 +128,7 @@ void	outcome_refused(struct client *, struct target *, enum rpc_error,
 	    int32_t detail);
 void	outcome_fail(struct client *, struct target *,
 	    const struct state_slot *, const char *reason);
+bool	outcome_is_held(const struct state_slot *, const char *reason);
 void	outcome_look(struct client *, struct target *);
 void	outcome_answer(struct client *);
 

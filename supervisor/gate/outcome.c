@@ -189,6 +189,14 @@ outcome_refused(struct client *client, struct target *target,
 }
 
 /* Has it come up, or can it be said that it will not? */
+/* Is it kept down by another that has failed? */
+bool
+outcome_is_held(const struct state_slot *slot, const char *reason)
+{
+	return slot->state == SERVICE_DOWN && slot->want != WANT_DOWN &&
+	    strncmp(reason, STATE_WAITS, sizeof(STATE_WAITS) - 1) == 0;
+}
+
 static void
 look_for_start(struct client *client, struct target *target,
     const struct state_slot *slot, const char *reason)
@@ -205,8 +213,11 @@ look_for_start(struct client *client, struct target *target,
 		return;
 	case SERVICE_DOWN:
 		/* It waits for one that it depends on. */
-		if (slot->want != WANT_DOWN)
+		if (slot->want != WANT_DOWN) {
+			if (outcome_is_held(slot, reason))
+				outcome_fail(client, target, slot, reason);
 			return;
+		}
 		/*
 		 * Was it wanted so?  By itself only once goes down, and else what
 		 * has ended well.

@@ -52,7 +52,8 @@ look_for_ready(struct client *client, struct target *target,
 
 	if (slot->state == SERVICE_UP) {
 		outcome_settle(client, target, RPC_OK, slot->pid);
-	} else if (slot->state == SERVICE_FAILED) {
+	} else if (slot->state == SERVICE_FAILED ||
+	    outcome_is_held(slot, reason)) {
 		outcome_fail(client, target, slot, reason);
 	} else if (slot->state == SERVICE_DOWN && slot->want == WANT_DOWN) {
 		snprintf(text, sizeof(text), "it is down, and is not going to "

@@ -639,6 +639,37 @@ stop_all() {
 	_is b/log state up
 }
 
+@test "one that fails: who waits for what needs it is told, and it is started later" {
+	service db <<<$'#!/bin/sh\necho "db up $$"\nuntil [ -e /tmp/go ]; do sleep 0.02; done\n[ ! -e /tmp/bad ]'
+	root_file /etc/service/db/type <<<oneshot
+	depending app db
+	depending web app
+	root_file /etc/service/web/down </dev/null
+	container_start --
+	wait_output '^db up'
+	: >"$(container_file /tmp/bad)"
+	container_exec initctl start web >"$OUTPUT/start" 2>&1 &
+	local starter=$! code=0
+	container_exec initctl wait app >"$OUTPUT/wait" 2>&1 &
+	local waiter=$!
+	wait_waits app web
+	let_go
+	wait $starter || code=$?
+	[ $code -eq 1 ]
+	grep -qxF '*** web: waits for db, which has failed' "$OUTPUT/start"
+	code=0
+	wait $waiter || code=$?
+	[ $code -eq 1 ]
+	grep -qxF '*** app: waits for db, which has failed' "$OUTPUT/wait"
+	container_exec initctl status web app 2>&1 | grep -c 'waits for db, which has failed' |
+	    grep -qx 2
+	ctl 1 wait web
+	rm "$(container_file /tmp/bad)"
+	ctl 0 start db
+	ctl 0 wait web
+	[ "$(value web error)" = None ]
+}
+
 @test "killed while one waits for those that need it: it still does" {
 	depending db
 	stubborn_service app

@@ -276,7 +276,7 @@ load settings
 	setting db timeout-up 100
 	root_file /etc/service/db/check 755 <<<$'#!/bin/sh\nexit 1'
 	container_run --
-	[ "$status" -ne 0 ]
+	[ "$status" -eq 1 ]
 	[[ $stderr == *'*** db: not ready within 100 ms (timeout-up); it is stopped'* ]]
 	[[ $stderr == *'*** db is essential and has ended: '* ]]
 	service db <<<'#!/no/such/shell'
