@@ -396,5 +396,10 @@ settings_read(int directory, uint32_t entries, struct settings *settings,
 		    "oneshot >type)");
 		settings->every_ms = 0;
 	}
+	if (settings->timeout_watchdog_ms > 0 && settings->type != TYPE_NOTIFY) {
+		reader.entry = ENTRY_TIMEOUT_WATCHDOG;
+		complain(&reader, "", "only the type notify can say that it "
+		    "lives (echo notify >type)");
+	}
 	return reader.faults;
 }

@@ -119,10 +119,13 @@ struct state_slot {
 	_Atomic int32_t	successor;	/* stands for run when that has ended; 0 */
 	uint16_t	deaths;		/* since deaths_ms */
 	uint8_t		reason;		/* 1 + its index in the table's, or 0 */
+	int32_t		watchdog_ms;	/* WATCHDOG_USEC; 0 unsaid, -1 none */
 	int64_t		deaths_ms;
 	int64_t		since_ms;	/* in this state */
 	int64_t		started_ms;	/* the last start of run */
 	int64_t		deadline_ms;
+	_Atomic int32_t	probe;		/* pid of check or health; 0, or a ticket */
+	uint32_t	notifier;	/* of run's notification-fd: notify.c; or 0 */
 };
 
 /* Bits of state_slot.flags. */

@@ -140,6 +140,82 @@ announce_services(void)
 	log_info("Runit started as PID %d", (int)getpid());
 }
 
+/* --- --wait-ready ------------------------------------------------------------- */
+
+bool boot_waits;
+
+static struct event changed;
+
+/*
+ * A service that is to be up and is not, or NULL: one that has failed before one that
+ * is not going to be started for that, and this before the others.
+ */
+static struct service *
+find_unready(bool *never)
+{
+	struct service *service, *found = NULL;
+	const struct state_slot *slot;
+
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service)) {
+		slot = service_slot(service);
+		if (slot->want == WANT_DOWN || slot->state == SERVICE_UP)
+			continue;
+		if (slot->state == SERVICE_FAILED) {
+			*never = true;
+			return service;
+		}
+		if (!*never) {
+			*never = depend_is_stuck(service);
+			found = service;
+		}
+	}
+	return found;
+}
+
+/* Starts the main command, if there is one and need not wait for services. */
+static void
+step_command(void)
+{
+	struct service *service = NULL;
+	bool never = false;
+
+	boot_waits = false;
+	if (options.wait_ready && !command_has_begun())
+		service = find_unready(&never);
+	if (never) {
+		log_warn("%s %s and --wait-ready was given: %s is not started",
+		    escape(service_slot(service)->name),
+		    service_slot(service)->state == SERVICE_FAILED ?
+		    "has failed" : "cannot become ready",
+		    escape(options.command[0]));
+		shutdown_begin(1);
+	} else if (service != NULL) {
+		boot_waits = true;
+	} else if (!command_start() || command_is_over()) {
+		shutdown_begin(status_code(table->header.command.status));
+	}
+}
+
+static void
+changed_cb(int fd, short what, void *argument)
+{
+	(void)fd;
+	(void)what;
+	(void)argument;
+	if (boot_waits && table->header.phase == PHASE_RUNNING)
+		step_command();
+}
+
+/* A service's state may have changed.  It is looked at when that has been seen to. */
+void
+boot_look(void)
+{
+	if (!event_initialized(&changed))
+		evtimer_assign(&changed, base, changed_cb, NULL);
+	timer_arm(&changed, now_ms());
+}
+
 static void
 step_running(void)
 {
@@ -147,8 +223,9 @@ step_running(void)
 		announce_services();
 		scan_start();
 	}
-	if (!command_start() || command_is_over())
-		shutdown_begin(status_code(table->header.command.status));
+	step_command();
+	if (boot_waits)
+		log_info("Waiting for all services to be ready");
 }
 
 /* Goes on with the boot until something has to be waited for. */

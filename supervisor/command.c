@@ -94,8 +94,7 @@ command_start(void)
 	};
 	int error;
 
-	if (options.command == NULL || command_runs() ||
-	    table->header.command.ended)
+	if (options.command == NULL || command_has_begun())
 		return true;
 	program.path = options.command[0];
 	program.argv = options.command;
@@ -113,6 +112,13 @@ bool
 command_runs(void)
 {
 	return task_is_busy(&command);
+}
+
+/* It has been started, or could not be. */
+bool
+command_has_begun(void)
+{
+	return command_runs() || table->header.command.ended;
 }
 
 /* It ran and is over; its status is in the table. */

@@ -332,9 +332,10 @@ depend_is_stuck(const struct service *service)
 	    steps++)
 		service = waited_for(service);
 	slot = service_slot(service);
-	return steps == STATE_SLOTS || slot->state == SERVICE_FAILED ||
-	    (slot->state == SERVICE_DOWN && slot->want != WANT_DOWN &&
-	    service->complaint != 0);
+	if (steps == STATE_SLOTS || slot->state == SERVICE_FAILED)
+		return true;
+	return slot->state == SERVICE_DOWN && (slot->want == WANT_DOWN ?
+	    steps > 0 : service->complaint != 0);
 }
 
 /* A mark that no service has yet (service->visit). */

@@ -148,12 +148,18 @@ bool
 ending_is_none(struct service *service, pid_t pid, int status)
 {
 	struct state_slot *slot = service_slot(service);
-	pid_t successor = atomic_load(&slot->successor);
 	pid_t session = slot->group != 0 ? slot->group : pid;
+	pid_t successor;
 
-	if (successor <= 0 || successor == pid || status != 0 ||
+	if (status != 0 || setting_of(service)->type != TYPE_NOTIFY)
+		return false;
+	/* It may have said so just before. */
+	notify_read();
+	successor = atomic_load(&slot->successor);
+	if (successor <= 0 || successor == pid ||
 	    (slot->state != SERVICE_UP && slot->state != SERVICE_STARTING) ||
-	    !successor_lives(service, session, successor))
+	    !successor_lives(service, session, successor) ||
+	    !notify_is_heir(service, successor))
 		return false;
 	table_change(&slot->sequence);
 	slot->group = session;
@@ -161,5 +167,6 @@ ending_is_none(struct service *service, pid_t pid, int status)
 	ending_name(service, 0, -1);
 	table_changed(&slot->sequence);
 	process_watch(&service->process, successor, now_ms(), true);
+	gatekeeper_wake();
 	return true;
 }

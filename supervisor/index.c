@@ -135,6 +135,7 @@ service_remove(struct service *service)
 	hook_forget(service);
 	probe_end(service);
 	watchdog_end(service);
+	service->told = 0;
 	depend_forget(service);
 	delete(service);
 	logger_forget(service);

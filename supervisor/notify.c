@@ -4,19 +4,19 @@
  *
  * Both arrive as datagrams on one socket, which my_init holds: it and what waits in
  * it are there when a supervisor is not.  Nobody is sent a SIGPIPE.  Whose word it is,
- * the kernel says (SCM_CREDENTIALS): a message counts if its sender is of the session
- * of the service's run, or a descendant of one that is.
+ * the kernel says.  The descriptor is a socket that has an address of its own, which
+ * comes with what is written there, by whomever.  Any other message counts if its
+ * sender (SCM_CREDENTIALS) is of the session of the service's run, or a descendant of
+ * one that is: so one whose sender has ended by now does not, unless it is run itself.
  *
- * The socket has an abstract address that the kernel chose, so there is no file that
+ * All addresses are abstract ones that the kernel chose, so there is no file that
  * could be missing, read-only or somebody else's.
  */
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,10 +26,9 @@
 
 #define MESSAGE_MAX	8192	/* bytes; a longer one is none */
 #define MESSAGES_MAX	64	/* read at one go */
+#define QUEUE_MAX	1024	/* more than ever wait (net.unix.max_dgram_qlen) */
 #define DESCRIPTORS_MAX	16	/* that may come with one; the kernel closes others */
 #define ANCESTORS_MAX	16
-#define TELL_PAUSE_MS	10000	/* between lines about messages that are not served */
-#define EXTEND_MAX_US	(INT64_C(3600) * 1000000)
 
 static struct event arrived;
 static struct sockaddr_un address;
@@ -61,8 +60,8 @@ open_socket(void)
 	address_length = sizeof(address);
 	if (bind(INIT_NOTIFY_FD, (struct sockaddr *)&any,
 	    offsetof(struct sockaddr_un, sun_path)) == -1 ||
-	    getsockname(INIT_NOTIFY_FD,
-	    (struct sockaddr *)&address, &address_length) == -1) {
+	    getsockname(INIT_NOTIFY_FD, (struct sockaddr *)&address,
+	    &address_length) == -1) {
 		address_length = 0;
 		return false;
 	}
@@ -86,36 +85,76 @@ notify_address(void)
 	return text;
 }
 
+/* The number that the kernel's choice of an address is, and 1; 0: it is not one. */
+static uint32_t
+number_of(const struct sockaddr_un *chosen, socklen_t length)
+{
+	size_t digits = length - offsetof(struct sockaddr_un, sun_path) - 1;
+	char text[sizeof(chosen->sun_path)];
+
+	if (length <= offsetof(struct sockaddr_un, sun_path) + 1 ||
+	    chosen->sun_path[0] != '\0' || digits > 7)
+		return 0;
+	memcpy(text, chosen->sun_path + 1, digits);
+	text[digits] = '\0';
+	return 1 + (uint32_t)strtoul(text, NULL, 16);
+}
+
 /*
- * A descriptor that leads to the socket, for run to write a newline to; to be closed.
- * -1 and an errno: there is none.
+ * A descriptor that leads to the socket, for a service's run to write a newline to; to
+ * be closed.  -1 and an errno: there is none.
  */
 int
-notify_connect(void)
+notify_connect(struct service *service)
 {
+	struct sockaddr_un any = { .sun_family = AF_UNIX }, own;
+	socklen_t length = sizeof(own);
 	int fd;
 
 	if (!open_socket() || (fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC,
 	    0)) == -1)
 		return -1;
-	if (connect(fd, (struct sockaddr *)&address, address_length) == 0)
+	if (bind(fd, (struct sockaddr *)&any,
+	    offsetof(struct sockaddr_un, sun_path)) == 0 &&
+	    getsockname(fd, (struct sockaddr *)&own, &length) == 0 &&
+	    connect(fd, (struct sockaddr *)&address, address_length) == 0) {
+		service_slot(service)->notifier = number_of(&own, length);
 		return fd;
+	}
 	close(fd);
 	return -1;
 }
 
-/* --- whose word it is --------------------------------------------------------------- */
+/* --- whose word it is ------------------------------------------------------------- */
+
+/* The service whose run has a notification-fd of that address, or NULL. */
+static struct service *
+service_at_address(const struct sockaddr_un *from, socklen_t length)
+{
+	uint32_t number = number_of(from, length);
+	struct service *service;
+
+	for (service = service_next(NULL); service != NULL && number != 0;
+	    service = service_next(service))
+		if (service_slot(service)->notifier == number &&
+		    atomic_load(&service_slot(service)->pid) > 0)
+			return service;
+	return NULL;
+}
 
 /*
- * Is it in the session that run is in, its own, or the process that stands for it
- * (MAINPID) and may have left that?
+ * Is a process that of a service's run, or of its session?  That is run's own, also
+ * where another process stands for run by now, which may have one of its own (MAINPID).
  */
 static bool
 is_of(const struct state_slot *slot, pid_t pid, pid_t session)
 {
-	pid_t main = atomic_load(&slot->pid);
+	pid_t run = atomic_load(&slot->pid);
 
-	return pid == main || session == (slot->group != 0 ? slot->group : main);
+	return run > 0 && (slot->state == SERVICE_UP ||
+	    slot->state == SERVICE_STARTING || slot->state == SERVICE_STOPPING) &&
+	    (pid == run || session == run ||
+	    (slot->group != 0 && session == slot->group));
 }
 
 static struct service *
@@ -123,17 +162,11 @@ service_of(pid_t pid)
 {
 	pid_t session = getsid(pid);
 	struct service *service;
-	const struct state_slot *slot;
 
-	for (service = service_next(NULL); service != NULL && session > 0;
-	    service = service_next(service)) {
-		slot = service_slot(service);
-		if (is_of(slot, pid, session) &&
-		    atomic_load(&slot->pid) > 0 && (slot->state == SERVICE_UP ||
-		    slot->state == SERVICE_STARTING ||
-		    slot->state == SERVICE_STOPPING))
+	for (service = service_next(NULL); service != NULL;
+	    service = service_next(service))
+		if (is_of(service_slot(service), pid, session))
 			return service;
-	}
 	return NULL;
 }
 
@@ -157,8 +190,9 @@ parent_of(pid_t pid)
 	return parent;
 }
 
-static struct service *
-sender(pid_t pid)
+/* The service that a process belongs to, or NULL. */
+struct service *
+notify_sender(pid_t pid)
 {
 	struct service *service = NULL;
 	unsigned steps;
@@ -172,114 +206,23 @@ sender(pid_t pid)
 	return service;
 }
 
-/* --- what it says -------------------------------------------------------------------- */
-
-static bool
-is_microseconds(const char *text, int64_t *value)
+/*
+ * May a process stand for run of a service, which has ended?  It has to be an orphan,
+ * of its session or of one that is no service's, nor that of the main command and
+ * ours.  (Its number could have been given to a stranger since it was named.)
+ */
+bool
+notify_is_heir(const struct service *service, pid_t pid)
 {
-	char *end;
+	const struct service *owner = service_of(pid);
 
-	errno = 0;
-	*value = strtoll(text, &end, 10);
-	return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0;
-}
-
-/* Another process stands for run, once that has ended. */
-static void
-set_main_process(struct service *service, const char *text)
-{
-	int64_t pid;
-	int pidfd;
-
-	if (!is_microseconds(text, &pid) || pid <= 1 || pid >= INT_MAX)
-		return;
-	pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
-	/* Afterwards: what is known of the pid is so of this process. */
-	if (sender((pid_t)pid) == service) {
-		ending_name(service, (pid_t)pid, pidfd);
-	} else if (pidfd != -1) {
-		close(pidfd);
-	}
-}
-
-static void
-extend(struct service *service, int64_t microseconds)
-{
-	struct state_slot *slot = service_slot(service);
-	int64_t deadline_ms = now_ms() + microseconds / 1000;
-
-	if (slot->deadline_ms == 0 || slot->deadline_ms >= deadline_ms ||
-	    microseconds > EXTEND_MAX_US || slot->state == SERVICE_UP ||
-	    table->header.flags & STATE_HURRY)
-		return;
-	slot->deadline_ms = deadline_ms;
-	timer_arm(&service->timer, deadline_ms);
-}
-
-static void
-tell_unserved(const struct service *service, const char *what)
-{
-	static int64_t next_ms;
-
-	if (now_ms() < next_ms)
-		return;
-	next_ms = now_ms() + TELL_PAUSE_MS;
-	log_warn("%s: %s is not served, and was passed over",
-	    escape(service_slot(service)->name), what);
-}
-
-static void
-heed_line(struct service *service, const char *line)
-{
-	const struct settings *settings = setting_of(service);
-	const char *value = strchr(line, '=');
-	size_t length = value == NULL ? 0 : (size_t)(++value - line);
-	int64_t number;
-
-#define IS(name)	(length == sizeof(name) - 1 && \
-			    memcmp(line, name, sizeof(name) - 1) == 0)
-	if (settings->type != TYPE_NOTIFY || value == NULL)
-		return;
-	if (IS("READY=") && strcmp(value, "1") == 0)
-		service_event(service, EVENT_READY);
-	else if (IS("STATUS="))
-		reason_say(service, value);
-	else if (IS("MAINPID="))
-		set_main_process(service, value);
-	else if (IS("WATCHDOG=") && strcmp(value, "1") == 0)
-		watchdog_heard(service);
-	else if (IS("WATCHDOG=") && strcmp(value, "trigger") == 0)
-		watchdog_trigger(service);
-	else if (IS("WATCHDOG_USEC=") && is_microseconds(value, &number))
-		watchdog_set(service, number / 1000);
-	else if (IS("EXTEND_TIMEOUT_USEC=") && is_microseconds(value, &number))
-		extend(service, number);
-	else if (IS("FDSTORE="))
-		tell_unserved(service, "FDSTORE");
-#undef IS
-}
-
-static void
-heed(struct service *service, char *text, size_t length)
-{
-	int64_t started_ms = service_slot(service)->started_ms;
-	char *line;
-
-	if (setting_of(service)->notification_fd != -1 &&
-	    memchr(text, '\n', length) != NULL && strchr(text, '=') == NULL) {
-		service_event(service, EVENT_READY);
-		return;
-	}
-	/* What a line has brought about may be the end of who has said the rest. */
-	while ((line = strsep(&text, "\n")) != NULL &&
-	    service_slot(service)->name[0] != '\0' &&
-	    service_slot(service)->started_ms == started_ms)
-		heed_line(service, line);
+	return parent_of(pid) == getppid() && (owner == service ||
+	    (owner == NULL && getsid(pid) != getsid(0)));
 }
 
 /* --- arrival ---------------------------------------------------------------------------- */
 
-static pid_t
+static struct ucred
 credentials_of(struct msghdr *message)
 {
 	struct cmsghdr *header;
@@ -291,7 +234,7 @@ credentials_of(struct msghdr *message)
 		    header->cmsg_type == SCM_CREDENTIALS)
 			memcpy(&credentials, CMSG_DATA(header),
 			    sizeof(credentials));
-	return credentials.pid;
+	return credentials;
 }
 
 /* None is kept.  Who has sent BARRIER=1 waits for this. */
@@ -314,11 +257,11 @@ close_descriptors(struct msghdr *message)
 }
 
 /*
- * A message is looked at, acted on and then taken, so that one whose reader is killed
- * is read again: a service says once that it is ready.
+ * Reads so many messages, or all.  One is looked at, acted on and then taken, so that
+ * one whose reader is killed is read again: a service says once that it is ready.
  */
 static void
-arrived_cb(int fd, short what, void *argument)
+read_messages(unsigned most)
 {
 	static char text[MESSAGE_MAX + 1];
 	union {
@@ -327,34 +270,51 @@ arrived_cb(int fd, short what, void *argument)
 				    CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
 	} control;
 	struct iovec part = { text, MESSAGE_MAX };
+	struct sockaddr_un from;
 	struct msghdr message;
 	struct service *service;
-	unsigned count;
 	ssize_t length;
-	pid_t pid;
+	struct ucred who;
 
-	(void)what;
-	(void)argument;
-	for (count = 0; count < MESSAGES_MAX; count++) {
+	while (most-- > 0) {
 		message = (struct msghdr){
+			.msg_name = &from, .msg_namelen = sizeof(from),
 			.msg_iov = &part, .msg_iovlen = 1,
 			.msg_control = &control,
 			.msg_controllen = sizeof(control),
 		};
-		length = recvmsg(fd, &message,
+		length = recvmsg(INIT_NOTIFY_FD, &message,
 		    MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_PEEK);
 		if (length == -1)
 			return;
-		service = NULL;
-		if ((pid = credentials_of(&message)) > 0)
-			service = sender(pid);
-		if (service != NULL && !(message.msg_flags & MSG_TRUNC)) {
-			text[length] = '\0';
-			heed(service, text, (size_t)length);
-		}
+		text[length] = '\0';
+		who = credentials_of(&message);
+		service = service_at_address(&from, message.msg_namelen);
+		if (service != NULL)
+			word_newline(service, text, (size_t)length);
+		else if (who.pid > 0 && !(message.msg_flags & MSG_TRUNC) &&
+		    (service = notify_sender(who.pid)) != NULL)
+			word_heed(service, text, who.uid);
 		close_descriptors(&message);
-		(void)!recv(fd, NULL, 0, MSG_DONTWAIT);
+		(void)!recv(INIT_NOTIFY_FD, NULL, 0, MSG_DONTWAIT);
 	}
+}
+
+static void
+arrived_cb(int fd, short what, void *argument)
+{
+	(void)fd;
+	(void)what;
+	(void)argument;
+	read_messages(MESSAGES_MAX);
+}
+
+/* Reads all that has been sent up to now. */
+void
+notify_read(void)
+{
+	if (address_length > 0)
+		read_messages(QUEUE_MAX);
 }
 
 /* Is there a service that may say something, or has there been one? */

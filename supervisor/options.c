@@ -20,7 +20,7 @@ struct options options = {
 
 static const char usage[] =
     "usage: my_init [-h] [--version] [--enable-insecure-key]\n"
-    "               [--skip-startup-files] [--skip-runit]\n"
+    "               [--skip-startup-files] [--skip-runit] [--wait-ready]\n"
     "               [--no-kill-all-on-exit] [--quiet]\n"
     "               [--] [COMMAND [ARGUMENT...]]\n";
 
@@ -37,6 +37,8 @@ static const char help[] =
     "  --enable-insecure-key  install the insecure SSH key\n"
     "  --skip-startup-files   run neither /etc/my_init.d/* nor /etc/rc.local\n"
     "  --skip-runit           run no services (COMMAND is then required)\n"
+    "  --wait-ready           start COMMAND when all services are ready; if one\n"
+    "                         cannot be, stop with exit code 1\n"
     "  --no-kill-all-on-exit  do not kill what is left at the end\n"
     "  --quiet                print warnings and errors only\n"
     "\n"
@@ -71,13 +73,15 @@ show(const char *first, const char *second)
 static int
 parse(int argc, char **argv, bool all)
 {
-	enum { HELP = 'h', VERSION_SHOWN = 256, KEY, FILES, RUNIT, SWEEP, QUIET };
+	enum { HELP = 'h', VERSION_SHOWN = 256, KEY, FILES, RUNIT, WAIT,
+	    SWEEP, QUIET };
 	static const struct option known[] = {
 		{ "help", no_argument, NULL, HELP },
 		{ "version", no_argument, NULL, VERSION_SHOWN },
 		{ "enable-insecure-key", no_argument, NULL, KEY },
 		{ "skip-startup-files", no_argument, NULL, FILES },
 		{ "skip-runit", no_argument, NULL, RUNIT },
+		{ "wait-ready", no_argument, NULL, WAIT },
 		{ "no-kill-all-on-exit", no_argument, NULL, SWEEP },
 		{ "quiet", no_argument, NULL, QUIET },
 		{ NULL, 0, NULL, 0 },
@@ -101,6 +105,9 @@ parse(int argc, char **argv, bool all)
 			break;
 		case RUNIT:
 			options.skip_services = true;
+			break;
+		case WAIT:
+			options.wait_ready = true;
 			break;
 		case SWEEP:
 			options.no_sweep = true;
@@ -137,9 +144,16 @@ options_parse(int argc, char **argv)
 	first = parse(argc, argv, true);
 	if (first < argc)
 		options.command = argv + first;
-	if (options.skip_services && options.command == NULL) {
-		log_warn("When --skip-runit is given, you must also pass a "
-		    "main command.");
+	if (options.command == NULL &&
+	    (options.skip_services || options.wait_ready)) {
+		log_warn("When %s is given, you must also pass a main "
+		    "command.", options.skip_services ? "--skip-runit" :
+		    "--wait-ready");
+		leave(1, INIT_NO_SWEEP);
+	}
+	if (options.skip_services && options.wait_ready) {
+		log_warn("With --skip-runit there are no services for "
+		    "--wait-ready to wait for.");
 		leave(1, INIT_NO_SWEEP);
 	}
 }

@@ -3,8 +3,8 @@
  * 0 while the service starts, and health, asked at intervals while it is up.
  *
  * One runs at a time for a service, each for a limited time and in a session of its
- * own.  A service without either causes no wake-ups.  None of this is in the state
- * table: the next supervisor asks anew.
+ * own.  A service without either causes no wake-ups.  The next supervisor asks anew,
+ * and ends what this one has asked: so its pid is in the state table, and no more.
  */
 #include <sys/wait.h>
 
@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "supervisor.h"
 
@@ -23,7 +24,8 @@ struct probe {
 	struct process	process;
 	struct event	timer;		/* its limit, or the next run */
 	struct service	*service;	/* NULL: nobody wants to know any more */
-	_Atomic int32_t	pid;
+	struct state_slot *slot;
+	pid_t		pid;		/* 0: none runs */
 	int		status;
 	bool		health;		/* not check */
 	bool		killed;		/* it took too long */
@@ -38,10 +40,8 @@ static void	ask(struct probe *);
 static void
 kill_probe(struct probe *probe)
 {
-	pid_t pid = atomic_load(&probe->pid);
-
-	if (pid > 0)
-		kill(-pid, SIGKILL);
+	if (probe->pid > 0)
+		kill(-probe->pid, SIGKILL);
 }
 
 static void
@@ -112,10 +112,12 @@ static void
 record_cb(struct process *process, pid_t pid, int status)
 {
 	struct probe *probe = (struct probe *)process;
+	int32_t recorded = pid;
 
-	(void)pid;
 	probe->status = status;
-	atomic_store(&probe->pid, 0);
+	probe->pid = 0;
+	/* Of one that nobody wants to know of, the place may be another's. */
+	atomic_compare_exchange_strong(&probe->slot->probe, &recorded, 0);
 }
 
 static void
@@ -143,10 +145,11 @@ ask(struct probe *probe)
 
 	probe->began_ms = now_ms();
 	probe->killed = false;
-	error = run_spawn(service, PROGRAM_PROBE, argv, &probe->pid);
+	error = run_spawn(service, PROGRAM_PROBE, argv, &probe->slot->probe);
 	if (error == 0) {
-		process_watch(&probe->process, atomic_load(&probe->pid),
-		    probe->began_ms, false);
+		probe->pid = atomic_load(&probe->slot->probe);
+		process_watch(&probe->process, probe->pid, probe->began_ms,
+		    false);
 		timer_arm(&probe->timer, probe->began_ms + limit_ms);
 		return;
 	}
@@ -216,10 +219,25 @@ probe_follow(struct service *service)
 	probe->process.record = record_cb;
 	probe->process.ended = ended_cb;
 	probe->service = service;
+	probe->slot = service_slot(service);
 	probe->health = entry == ENTRY(HEALTH);
 	probe->pause_ms = CHECK_PAUSE_MS;
 	evtimer_assign(&probe->timer, base, timer_cb, probe);
 	service->probe = probe;
 	timer_arm(&probe->timer, now_ms() + (probe->health ?
 	    setting_of(service)->health_interval_ms : 0));
+}
+
+/* What a supervisor before us has asked and had no answer to: it is ended. */
+void
+probe_resume(struct service *service)
+{
+	struct state_slot *slot = service_slot(service);
+	pid_t pid;
+
+	table_recover_pid(&slot->probe);
+	pid = atomic_load(&slot->probe);
+	if (pid > 0 && getsid(pid) == pid)
+		kill(-pid, SIGKILL);
+	atomic_store(&slot->probe, 0);
 }

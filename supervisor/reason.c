@@ -82,6 +82,19 @@ reason_say(struct service *service, const char *text)
 
 	if (slot->reason != 0 && !(slot->flags & SLOT_SAYS))
 		return;
-	set(service, escape(text), true);
+	if (*text == '\0')
+		reason_clear(service);
+	else
+		set(service, escape(text), true);
 	gatekeeper_wake();
+}
+
+/* Is this what it says of itself? */
+bool
+reason_is_said(const struct service *service, const char *text)
+{
+	const struct state_slot *slot = service_slot(service);
+
+	return slot->reason != 0 && slot->flags & SLOT_SAYS &&
+	    strcmp(text_of(slot), text) == 0;
 }

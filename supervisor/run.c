@@ -44,7 +44,7 @@ run_has(const struct service *service, const char *file)
  * runs as, and a descriptor to say that it is ready.  0, or an errno.
  */
 static int
-set_run(const struct service *service, struct spawn *program, char *argv[4])
+set_run(struct service *service, struct spawn *program, char *argv[4])
 {
 	static char path[sizeof(SERVICE_DIRECTORY) + STATE_NAME_MAX + 16];
 	static char setuser[] = SETUSER;
@@ -64,7 +64,7 @@ set_run(const struct service *service, struct spawn *program, char *argv[4])
 	}
 	if (settings->notification_fd == -1)
 		return 0;
-	program->notification = notify_connect();
+	program->notification = notify_connect(service);
 	if (program->notification != -1)
 		return 0;
 	spawn_failed = entry_names[ENTRY_NOTIFICATION_FD];
@@ -193,6 +193,7 @@ run_begin(struct service *service)
 	table_change(&slot->sequence);
 	slot->started_ms = now_ms();
 	slot->group = 0;
+	slot->watchdog_ms = 0;
 	ending_name(service, 0, -1);
 	if (!is_first)
 		slot->restarts++;

@@ -70,6 +70,8 @@ set_state(struct service *service, const struct service_step *step)
 	if (step->delay_ms != KEEP_TIMER)
 		timer_arm(&service->timer, slot->deadline_ms);
 	gatekeeper_wake();
+	if (boot_waits)
+		boot_look();
 }
 
 static void
@@ -236,9 +238,12 @@ ended_cb(struct process *process)
 {
 	struct service *service = (struct service *)process;
 
-	if (process->pid == 0)
-		service_event(service, service_slot(service)->state ==
-		    SERVICE_FINISHING ? EVENT_FINISHED : EVENT_EXITED);
+	if (process->pid != 0)
+		return;
+	if (service_slot(service)->flags & SLOT_SAYS)
+		reason_clear(service);
+	service_event(service, service_slot(service)->state ==
+	    SERVICE_FINISHING ? EVENT_FINISHED : EVENT_EXITED);
 }
 
 static void
@@ -359,8 +364,10 @@ services_resume(void)
 			table_changed(&slot->sequence);
 		active[is_early(slot)] += !is_idle(slot);
 		table_recover_pid(&slot->pid);
+		probe_resume(service);
 		if (slot->flags & SLOT_ENDED)
 			atomic_store(&slot->pid, 0);
+		/* When another process came to stand for run, nobody knows. */
 		if ((pid = atomic_load(&slot->pid)) > 0)
 			process_watch(&service->process, pid,
 			    run_started_ms(slot), true);

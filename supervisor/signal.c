@@ -20,22 +20,12 @@
 
 static struct event signals, channel;
 
-static void
-abort_boot(int signo)
-{
-	/* A main command that never ran has not succeeded. */
-	int code = options.command != NULL ? 128 + signo : 0;
-
-	if (script_under_way())
-		log_warn("An error occurred. Aborting.");
-	shutdown_begin(code);
-}
-
 /* Ends the container, as a signal may ask for; asked twice, without grace. */
 void
 signal_stop(int signo)
 {
 	struct state_header *header = &table->header;
+	bool never_ran = options.command != NULL && !command_has_begun();
 
 	if (header->phase > PHASE_RUNNING) {
 		shutdown_hurry();
@@ -43,10 +33,10 @@ signal_stop(int signo)
 	}
 	if (signo == SIGTERM || signo == SIGINT)
 		header->flags |= STATE_ABORTED;
-	if (header->phase < PHASE_RUNNING)
-		abort_boot(signo);
-	else
-		shutdown_begin(0);
+	if (header->phase < PHASE_RUNNING && script_under_way())
+		log_warn("An error occurred. Aborting.");
+	/* A main command that never ran has not succeeded. */
+	shutdown_begin(never_ran ? 128 + signo : 0);
 }
 
 /*

@@ -52,6 +52,7 @@ struct options {
 	bool		insecure_key;
 	bool		skip_startup_files;
 	bool		skip_services;
+	bool		wait_ready;	/* with the main command, for services */
 	bool		no_sweep;
 	bool		quiet;
 	bool		twice;		/* my_init was its own main command */
@@ -185,6 +186,8 @@ struct service {
 	int		lines;		/* to the collector, or -1 */
 	uint16_t	channel;	/* 1 + its number there, or 0 */
 	int		successor;	/* pidfd of what it has named last, or -1 */
+	int64_t		reloaded_ms;	/* it was sent its reload-signal */
+	uint8_t		told;		/* bits of word.c: what it was told */
 	struct settings	*settings;	/* NULL: the defaults */
 	uint32_t	entries;	/* of its directory, as it was read last ... */
 	bool		broken;		/* ... and something in it did not parse */
@@ -279,15 +282,23 @@ void	lines_watch(bool);
 /* probe.c: check and health */
 void	probe_follow(struct service *);
 void	probe_end(struct service *);
+void	probe_resume(struct service *);
 
 /* notify.c: what services say of themselves */
 const char *notify_address(void);
-int	notify_connect(void);
+int	notify_connect(struct service *);
+void	notify_read(void);
+struct service *notify_sender(pid_t);
+bool	notify_is_heir(const struct service *, pid_t);
 void	notify_resume(void);
+
+/* word.c: what they may say */
+void	word_heed(struct service *, char *text, uid_t);
+void	word_newline(struct service *, const char *text, size_t length);
 
 /* watchdog.c */
 void	watchdog_follow(struct service *);
-void	watchdog_set(struct service *, int64_t limit_ms);
+void	watchdog_set(struct service *, int64_t limit_us);
 void	watchdog_heard(struct service *);
 void	watchdog_trigger(struct service *);
 void	watchdog_end(struct service *);
@@ -345,6 +356,7 @@ int64_t	setting_longest_grace_ms(void);
 /* reason.c: why a service has failed or been restarted */
 void	reason_clear(struct service *);
 void	reason_say(struct service *, const char *);
+bool	reason_is_said(const struct service *, const char *);
 void	reason_set(struct service *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 
@@ -374,6 +386,7 @@ void	script_resume(void);
 /* command.c: the main command. */
 bool	command_start(void);
 bool	command_runs(void);
+bool	command_has_begun(void);
 bool	command_is_over(void);
 void	command_report(void);
 void	command_stop(void);
@@ -382,6 +395,8 @@ void	command_forward(int signo);
 void	command_resume(void);
 
 /* boot.c */
+extern bool boot_waits;	/* for services to be ready: changes are of interest */
+void	boot_look(void);
 void	boot_step(void);
 void	boot_resume(void);
 

@@ -74,6 +74,9 @@ service_deliver(struct service *service, int signo)
 {
 	struct state_slot *slot = service_slot(service);
 
+	/* Before it can answer. */
+	if (signo == setting_of(service)->reload_signal)
+		service->reloaded_ms = now_ms();
 	if (kill(atomic_load(&slot->pid), signo) == -1)
 		return errno;
 	if (signo == SIGTERM || signo == SIGKILL)

@@ -1,10 +1,14 @@
 /*
- * A service that has timeout-watchdog, and is up, has to say WATCHDOG=1 before that
- * time has passed, again and again; else it is stopped and started again.
+ * A service that has timeout-watchdog, or has named such a time itself, and is up, has
+ * to say WATCHDOG=1 before that has passed, again and again; else it is stopped and
+ * started again.  The time that it has named is in the state table: the next
+ * supervisor, which begins to count anew, must not hold it to a shorter one.
  */
 #include <stdlib.h>
 
 #include "supervisor.h"
+
+#define LIMIT_MAX_US	(INT64_C(1000) * INT32_MAX)
 
 struct watchdog {
 	struct event	timer;
@@ -35,25 +39,29 @@ watchdog_end(struct service *service)
 	service->watchdog = NULL;
 }
 
-/* From now on within this time; 0: no more. */
-void
-watchdog_set(struct service *service, int64_t limit_ms)
+/* Within this time it has to say so; 0: it need not. */
+static int64_t
+limit_of(const struct service *service)
 {
-	struct watchdog *watchdog = service->watchdog;
+	const struct state_slot *slot = service_slot(service);
 
-	if (limit_ms <= 0 || service_slot(service)->state != SERVICE_UP) {
-		watchdog_end(service);
-		return;
-	}
-	if (watchdog == NULL) {
-		if ((watchdog = calloc(1, sizeof(*watchdog))) == NULL)
-			return;
-		watchdog->service = service;
-		evtimer_assign(&watchdog->timer, base, timer_cb, watchdog);
-		service->watchdog = watchdog;
-	}
-	watchdog->limit_ms = limit_ms;
-	watchdog_heard(service);
+	if (slot->watchdog_ms != 0)
+		return slot->watchdog_ms > 0 ? slot->watchdog_ms : 0;
+	return setting_of(service)->timeout_watchdog_ms;
+}
+
+/* It says itself within which time, until its next start; 0: no more. */
+void
+watchdog_set(struct service *service, int64_t limit_us)
+{
+	struct state_slot *slot = service_slot(service);
+
+	if (limit_us > LIMIT_MAX_US)
+		limit_us = LIMIT_MAX_US;
+	slot->watchdog_ms = limit_us == 0 ? -1 :
+	    (int32_t)((limit_us + 999) / 1000);
+	watchdog_end(service);
+	watchdog_follow(service);
 }
 
 /* It lives. */
@@ -69,6 +77,10 @@ watchdog_heard(struct service *service)
 void
 watchdog_trigger(struct service *service)
 {
+	enum service_state state = service_slot(service)->state;
+
+	if (state != SERVICE_UP && state != SERVICE_STARTING)
+		return;
 	reason_set(service, "it said WATCHDOG=trigger");
 	service_event(service, EVENT_UNFIT);
 }
@@ -77,11 +89,19 @@ watchdog_trigger(struct service *service)
 void
 watchdog_follow(struct service *service)
 {
-	int64_t limit_ms = setting_of(service)->timeout_watchdog_ms;
-	bool is_up = service_slot(service)->state == SERVICE_UP;
+	struct watchdog *watchdog = service->watchdog;
+	int64_t limit_ms = limit_of(service);
 
-	if (!is_up)
+	if (service_slot(service)->state != SERVICE_UP || limit_ms == 0) {
 		watchdog_end(service);
-	else if (limit_ms > 0 && service->watchdog == NULL)
-		watchdog_set(service, limit_ms);
+		return;
+	}
+	if (watchdog != NULL ||
+	    (watchdog = calloc(1, sizeof(*watchdog))) == NULL)
+		return;
+	watchdog->service = service;
+	watchdog->limit_ms = limit_ms;
+	evtimer_assign(&watchdog->timer, base, timer_cb, watchdog);
+	service->watchdog = watchdog;
+	watchdog_heard(service);
 }

@@ -235,6 +235,9 @@ look_for_start(struct client *client, struct target *target,
 	case SERVICE_FINISHING:
 		if (slot->want == WANT_DOWN)
 			outcome_settle(client, target, RPC_SUPERSEDED, 0);
+		/* One end may be that of what ran before; another is a failure. */
+		else if (slot->ends - target->ends >= 2)
+			outcome_fail(client, target, slot, reason);
 	}
 }
 

@@ -81,7 +81,6 @@ settings() {
 	timeout-up|2000|2000 ms
 	timeout-kill|0|none
 	timeout-finish|7|7 ms
-	timeout-watchdog|30000|30000 ms
 	down-signal|SIGQUIT|QUIT
 	reload-signal|40
 	max-death-tally|5
@@ -91,6 +90,19 @@ settings() {
 	down|x|yes
 	essential||yes
 	EOF
+}
+
+@test "show: timeout-watchdog, of a service that can be heard" {
+	good_service web
+	setting web timeout-watchdog 30000
+	setting web type notify
+	ctl 0 show web
+	shows_line timeout-watchdog "30000 ms" /etc/service/web/timeout-watchdog
+	ctl 0 check web
+	rm "$ROOT/etc/service/web/type"
+	ctl 1 check web
+	[ "$err" = "*** web: timeout-watchdog: only the type notify can say that it \
+lives (echo notify >type)" ]
 }
 
 @test "show: programs, variables and dependencies, by name" {

@@ -105,7 +105,7 @@ load services
 	[[ $stdout == "usage: my_init "* ]]
 	local option
 	for option in --help --version --enable-insecure-key --skip-startup-files \
-	    --skip-runit --no-kill-all-on-exit --quiet; do
+	    --skip-runit --wait-ready --no-kill-all-on-exit --quiet; do
 		[[ $stdout == *" $option "* ]]
 	done
 	[ -z "$stderr" ]
