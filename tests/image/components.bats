@@ -3,12 +3,25 @@
 
 load helpers/image
 
-# cron's clock ticks once a minute: its container is started first and asked last.
+# cron's clock ticks once a minute: its container is started first and asked last.  Of
+# its tabs some have two links, made in a layer below and at boot.
 setup_file() {
 	[ -n "${RUN_ID-}" ] || return 0
 	export CRON=my_init_test_${RUN_ID,,}_cron
+	timeout 300 docker build -q --force-rm -t "$CRON" - >/dev/null <<-'END'
+	FROM my_init_test/bookworm
+	RUN echo '* * * * * root echo "two links, cron.d" >/proc/1/fd/1' \
+	        >/etc/cron.d/linked && \
+	    echo '* * * * * echo "two links, crontab" >/tmp/linked' | \
+	        crontab -u www-data - && \
+	    echo '* * * * * root echo "two links, at boot" >/proc/1/fd/1' >/tabs && \
+	    ln /etc/cron.d/linked /other && \
+	    ln /var/spool/cron/crontabs/www-data /another && \
+	    printf '#!/bin/sh\nln /tabs /etc/cron.d/at_boot\n' >/etc/my_init.d/link && \
+	    chmod 755 /etc/my_init.d/link
+	END
 	docker run -d --name "$CRON" --label "my_init_test=$RUN_ID" \
-	    -e GREETING='good morning' my_init_test/bookworm >/dev/null
+	    -e GREETING='good morning' "$CRON" >/dev/null
 	docker exec -i "$CRON" sh -c 'cat >/etc/cron.d/greet' <<-'TAB'
 	* * * * * root . /etc/container_environment.sh; echo "cron: $GREETING" >/proc/1/fd/1 2>&1
 	TAB
@@ -20,7 +33,9 @@ setup_file() {
 }
 
 teardown_file() {
-	[ -z "${CRON-}" ] || docker rm -f -v "$CRON" >/dev/null 2>&1
+	[ -n "${CRON-}" ] || return 0
+	docker rm -f -v "$CRON" >/dev/null 2>&1
+	docker image rm -f "$CRON" >/dev/null 2>&1
 }
 
 # --- what is in it -------------------------------------------------------------------
@@ -494,4 +509,18 @@ teardown_file() {
 	inside grep -qE 'CRON\[[0-9]+\]: \(root\) CMD' /var/log/syslog
 	no_log 'loginuid|BAD|not a regular file|wrong'
 	wait_for "no zombie" no_zombies
+}
+
+@test "cron: a tab with two links is obeyed like any other" {
+	CONTAINER=$CRON
+	wait_log --within 75 '^two links, cron\.d$'
+	wait_log '^two links, at boot$'
+	wait_for "the user's" inside grep -q 'two links, crontab' /tmp/linked
+	# Each is as it was, but for its number of links.
+	[ "$(inside stat -c '%h %a %U:%G' /etc/cron.d/linked /etc/cron.d/at_boot \
+	    /var/spool/cron/crontabs/www-data)" = '1 644 root:root
+1 644 root:root
+1 600 www-data:crontab' ]
+	[ -z "$(inside find /etc/cron.d /var/spool/cron/crontabs -name '.?*' \
+	    ! -name .placeholder)" ]
 }
