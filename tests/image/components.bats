@@ -325,6 +325,63 @@ teardown_file() {
 	grep -q 'Permission denied (publickey)' "$OUTPUT/refused"
 }
 
+@test "sshd: another account than root has a key: it is up, and lets that one in" {
+	ssh-keygen -q -t ed25519 -N '' -f "$OUTPUT/own"
+	in_context own.pub <"$OUTPUT/own.pub"
+	image_build <<-'END'
+	FROM BASE
+	RUN useradd -m -s /bin/bash ann && mkdir -m 700 /home/ann/.ssh
+	COPY own.pub /home/ann/.ssh/authorized_keys
+	RUN chown -R ann: /home/ann/.ssh
+	END
+	container_start --image "$BUILT" -p 127.0.0.1::22
+	healthy
+	service_is sshd state up
+	no_log 'nobody could log in'
+	[ "$(ssh_in ann "$OUTPUT/own" "$(port_of 22)" whoami)" = ann ]
+	not ssh_in "$OUTPUT/own" "$(port_of 22)" true
+	stops_with 0 5000
+}
+
+@test "sshd: configured so that somebody could log in otherwise: it is up, and lets them in" {
+	local change
+	ssh-keygen -q -t ed25519 -N '' -f "$OUTPUT/own"
+	in_context own.pub <"$OUTPUT/own.pub"
+	for change in /etc/ssh/sshd_config.d/keys.conf /etc/ssh/sshd_config; do
+		image_build <<-END
+		FROM BASE
+		RUN mkdir -p /etc/keys /etc/ssh/sshd_config.d && \\
+		    echo 'AuthorizedKeysFile /etc/keys/%u' >>$change
+		COPY own.pub /etc/keys/root
+		END
+		container_start --image "$BUILT" -p 127.0.0.1::22
+		healthy
+		service_is sshd state up
+		no_log 'nobody could log in'
+		[ "$(ssh_in "$OUTPUT/own" "$(port_of 22)" whoami)" = root ]
+		stops_with 0 5000
+	done
+}
+
+@test "sshd: keys that are none, a configuration that is none: it stays down, and says why" {
+	image_build <<-'END'
+	FROM BASE
+	RUN useradd -m ann && mkdir -m 700 /home/ann/.ssh && \
+	    echo '# none yet' >/home/ann/.ssh/authorized_keys && \
+	    cp /etc/insecure_key.pub /home/ann/.ssh/id.pub && \
+	    mkdir -p /etc/ssh/sshd_config.d && \
+	    echo 'PasswordAuthentication yes' >/etc/ssh/sshd_config.d/password.off
+	END
+	container_start --image "$BUILT"
+	healthy
+	service_is sshd state down
+	[ "$(count_log sshd)" -eq 1 ]
+	[ "$(count_log '^\*\*\* sshd: nobody could log in: no account has an authorized key; stays down')" \
+	    -eq 1 ]
+	not inside sh -c 'ls /etc/ssh/ssh_host_*'
+	stops_with 0 5000
+}
+
 @test "enable_insecure_key: appends, once, shows no private key; sshd is up at once" {
 	container_start -p 127.0.0.1::22
 	booted

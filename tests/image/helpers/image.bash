@@ -33,7 +33,8 @@
 #   container_wait [S]         waits for the end: $status
 #   port_of N                  where on 127.0.0.1 port N has been published
 #   address                    the container's own
-#   ssh_in KEY PORT|ADDRESS COMMAND...
+#   ssh_in [USER] KEY PORT|ADDRESS COMMAND...
+#                              as root, if nobody is named
 #
 # Images: image_build DIRECTORY [OPTION...] or image_build <<EOF (a Dockerfile, in which
 # BASE is the image under test) makes $BUILT.
@@ -360,9 +361,15 @@ _answers() {
 }
 
 ssh_in() {
-	local key=$1 where=(root@127.0.0.1 -p "$2")
+	local user=root key where
+	if [[ $1 != */* ]]; then
+		user=$1
+		shift
+	fi
+	key=$1
+	where=("$user@127.0.0.1" -p "$2")
 	if [[ $2 == *.* ]]; then
-		where=("root@$2")
+		where=("$user@$2")
 		wait_for "sshd at $2" _answers "$2" 22
 	else
 		wait_for "sshd at port $2" _answers 127.0.0.1 "$2"
