@@ -434,14 +434,35 @@ teardown_file() {
 	no_log 'Accepted publickey'
 }
 
-@test "host keys: two containers have different ones" {
+# host_key_types: of the private keys, by what is in them; the public half of each is
+# beside it, and there is nothing else.
+host_key_types() {
+	inside sh -ec 'cd /etc/ssh
+		for key in $(ls | grep ssh_host); do
+			case $key in
+			*.pub)
+				[ "$(ssh-keygen -y -f ${key%.pub} | cut -d " " -f 1,2)" = \
+				    "$(cut -d " " -f 1,2 $key)" ]
+				;;
+			*)
+				ssh-keygen -y -f $key | cut -d " " -f 1
+				ls $key.pub >/dev/null
+				;;
+			esac
+		done' | sort | tr '\n' ' '
+}
+
+@test "host keys: one of each type, RSA, ECDSA, Ed25519; another container's are others" {
+	local one types='ecdsa-sha2-nistp256 ssh-ed25519 ssh-rsa '
 	container_start -- /sbin/my_init --enable-insecure-key
 	booted
-	local one
+	wait_service sshd state up
+	[ "$(host_key_types)" = "$types" ]
 	one=$(inside sh -c 'cat /etc/ssh/ssh_host_*_key.pub')
-	[ "$(wc -l <<<"$one")" -ge 2 ]
 	container_start -- /sbin/my_init --enable-insecure-key
 	booted
+	wait_service sshd state up
+	[ "$(host_key_types)" = "$types" ]
 	[ -z "$(comm -12 <(sort <<<"$one" | cut -d ' ' -f 2) \
 	    <(inside sh -c 'cat /etc/ssh/ssh_host_*_key.pub' | cut -d ' ' -f 2 | sort))" ]
 }
