@@ -505,7 +505,46 @@ host_key_types() {
 	    LANG=en_US.UTF-8 ]
 }
 
-@test "svlogd: keeps what a service says" {
+@test "svlogd: as log/run, killed, back, and there for the last words" {
+	in_context run 755 <<-'END'
+	#!/bin/sh
+	trap 'echo the last; exit' TERM
+	trap 'echo it still talks' USR1
+	echo it talks
+	sleep 1000 >/dev/null &
+	while :; do wait; done
+	END
+	image_build <<-'END'
+	FROM BASE
+	COPY run /etc/service/talk/
+	RUN mkdir -p /etc/service/talk/log /var/log/talk && \
+	    printf '#!/bin/sh\nexec svlogd -tt /var/log/talk\n' \
+	        >/etc/service/talk/log/run && \
+	    chmod 755 /etc/service/talk/log/run
+	END
+	container_start --image "$BUILT"
+	healthy
+	wait_for "the log" inside grep -qE '^[0-9-]+_[0-9:.]+ it talks$' \
+	    /var/log/talk/current
+	inside sv status talk | grep -qE \
+	    '^run: talk: \(pid [0-9]+\) [0-9]+s; run: log: \(pid [0-9]+\) [0-9]+s$'
+	local logger
+	logger=$(inside pidof svlogd)
+	inside kill -KILL "$logger"
+	inside initctl signal USR1 talk
+	wait_for "the log after the kill" inside grep -q ' it still talks$' \
+	    /var/log/talk/current
+	[ "$(inside pidof svlogd)" != "$logger" ]
+	service_is talk restarts 0
+	stops_with 0 5000
+	docker cp "$CONTAINER:/var/log/talk" "$OUTPUT/talk"
+	# (What one had begun that was killed, the next one renames.)
+	diff <(printf '%s\n' 'it talks' 'it still talks' 'the last') \
+	    <(cat "$OUTPUT"/talk/@*.u "$OUTPUT"/talk/current | cut -d ' ' -f 2-)
+	no_log 'talks|the last'
+}
+
+@test "svlogd: at the end of a pipe that the service itself has made" {
 	image_build <<-'END'
 	FROM BASE
 	RUN mkdir -p /etc/service/talk /var/log/talk && \
