@@ -165,26 +165,67 @@ compose() {
 	web_says '"greeting":"hello from compose","visits":2' "http://127.0.0.1:$PORT/"
 }
 
+# The command of a probe or of preStop, as pod.yaml has it, run in the pod as the
+# kubelet would: $code, and what it prints.
+of_pod() {
+	local words=()
+	mapfile -t words < <(sed -n "/^ *$1:\$/,/command:/s/^ *command: *//p" \
+	    "$EXAMPLES/kubernetes/pod.yaml" | jq -r '.[]')
+	[ ${#words[@]} -gt 0 ] || fail "pod.yaml has no $1"
+	code=0
+	in_pod "${words[@]}" || code=$?
+}
+
+# of_pod_is PROBE CODE...: a probe after the other
+of_pod_is() {
+	local code
+	while [ $# -gt 0 ]; do
+		of_pod "$1"
+		[ "$code" -eq "$2" ] || fail "$1: exit code $code, not $2"
+		shift 2
+	done
+}
+
 @test "kubernetes: the pod, its probes, preStop, a read-only root" {
-	local began
+	local began code IN_POD=''
 	docker save "$WEB" | podman load >/dev/null 2>&1
 	podman tag "$WEB" localhost/my_init/example-web
 	POD=web
 	podman play kube "$EXAMPLES/kubernetes/pod.yaml" >"$OUTPUT/play" 2>&1 ||
 	    fail "$(cat "$OUTPUT/play")"
 	in_pod() {
-		timeout -k 5 30 podman exec web-web "$@"
+		# shellcheck disable=SC2086
+		timeout -k 5 30 podman exec $IN_POD web-web "$@"
 	}
-	wait_for "all of it to be up" in_pod initctl status nginx web redis worker
+	_started() {
+		of_pod startupProbe
+		[ "$code" -eq 0 ]
+	}
+	wait_for "all of it to be up" _started
 	! in_pod sh -c ': >/etc/written' 2>/dev/null
 	wait_for "an answer" in_pod curl -sS --fail http://localhost/
 	[[ $(in_pod curl -sS http://localhost/) == *'"greeting":"hello from a pod"'* ]]
+	# podman runs one of the probes, the liveness probe.
 	podman healthcheck run web-web
+	of_pod_is startupProbe 0 readinessProbe 0 livenessProbe 0
 	in_pod initctl stop worker
-	! podman healthcheck run web-web
-	# preStop, as the kubelet would.
-	in_pod initctl stop nginx
-	! in_pod curl -sS --fail http://localhost/ 2>/dev/null
+	not podman healthcheck run web-web
+	of_pod_is startupProbe 3 readinessProbe 0 livenessProbe 3
+	in_pod initctl start worker
+	of_pod_is startupProbe 0 readinessProbe 0 livenessProbe 0
+	in_pod initctl stop web
+	of_pod_is startupProbe 3 readinessProbe 3 livenessProbe 3
+	in_pod initctl start web nginx
+	of_pod_is startupProbe 0 readinessProbe 0 livenessProbe 0
+	in_pod curl -sS --fail http://localhost/
+	of_pod_is preStop 0
+	not in_pod curl -sS --fail http://localhost/ 2>/dev/null
+	of_pod_is readinessProbe 3 livenessProbe 3
+	# Once more, as after a kubelet's restart: there is nothing to do.
+	of_pod_is preStop 0
+	# Where my_init cannot be asked, each of them fails.
+	IN_POD='-e INITCTL_SOCKET=/nowhere'
+	of_pod_is startupProbe 5 readinessProbe 5 livenessProbe 5 preStop 5
 	began=$(_now)
 	podman pod stop -t 20 "$POD" >/dev/null 2>&1
 	[ $(($(_now) - began)) -lt 15000 ]
