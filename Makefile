@@ -267,14 +267,18 @@ BUILD_OPTIONS =
 DISABLED = $(foreach part,SSH CRON SYSLOG TOOLS,$(if $(DISABLE_$(part)), \
 	--build-arg DISABLE_$(part)=$(DISABLE_$(part))))
 
+# The base is fetched by itself: BuildKit would keep it where it is not seen, and its
+# size could not be told.
 image build:
+	@$(ENGINE) image inspect $(BASE_IMAGE) >/dev/null 2>&1 || \
+	    $(ENGINE) pull $(BASE_IMAGE)
 	$(ENGINE) build $(BUILD_OPTIONS) --build-arg BASE_IMAGE=$(BASE_IMAGE) \
 	    --build-arg VERSION=$(VERSION) $(DISABLED) \
 	    -t $(NAME):$(VERSION) -t $(NAME):latest .
-	@for image in $(BASE_IMAGE) $(NAME); do \
-		printf '%s: %d KiB\n' $$image $$(($$($(ENGINE) image inspect \
-		    --format '{{.Size}}' $$image) / 1024)); \
-	done
+	@size() { $(ENGINE) image inspect --format '{{.Size}}' $$1; }; \
+	base=$$(size $(BASE_IMAGE)) && image=$$(size $(NAME)) && \
+	echo "$(NAME): $$((image / 1024)) KiB," \
+	    "adds $$(((image - base) / 1024)) KiB to $(BASE_IMAGE)"
 
 test-image:
 	./packages image

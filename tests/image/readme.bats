@@ -398,7 +398,12 @@ _said_twice() {
 	version=$(docker image inspect -f \
 	    '{{index .Config.Labels "org.opencontainers.image.version"}}' "$name")
 	grep -qx "$name:$version" "$OUTPUT/tags"
-	grep -q "^$name: [0-9]* KiB" "$OUTPUT/make"
+	# What it adds to the base is said, and is so.
+	local base image
+	base=$(docker image inspect -f '{{.Size}}' my_init_test/base:bookworm)
+	image=$(docker image inspect -f '{{.Size}}' "$name")
+	[ "$(grep ' KiB' "$OUTPUT/make" | tail -n 1)" = "$name: $((image / 1024)) KiB, adds $((
+	    (image - base) / 1024)) KiB to my_init_test/base:bookworm" ]
 	container_run --image "$name" -- /sbin/my_init --version
 	grep -qF "$version" <<<"$stdout"
 }
