@@ -603,6 +603,27 @@ host_key_types() {
 }
 
 # --- another release -------------------------------------------------------------------
+@test "built by BuildKit, on trixie, it is as built by the classic builder, on bookworm" {
+	# made_as: an image's configuration, less what the base has given it, and how
+	# many layers there are over the base.
+	made_as() {
+		docker image inspect "$1" my_init_test/base:bookworm |
+		    jq -S '[.[0].Config | .Cmd, .Entrypoint, .Env, .User, .WorkingDir,
+		    .Volumes, .ExposedPorts, .StopSignal, .Healthcheck, (.Labels |
+		    del(.made, .["org.opencontainers.image.base.name"]))],
+		    (.[0].RootFS.Layers | length) - (.[1].RootFS.Layers | length)'
+	}
+	diff <(made_as $BASE) <(made_as my_init_test/trixie)
+	[ "$(made_as $BASE | tail -n 1)" -eq 2 ]
+	# An engine that was there has built both as it does for its people.
+	if [ -n "${BUILDKIT-}" ]; then
+		docker history --format '{{.Comment}}' my_init_test/trixie |
+		    grep -q '^buildkit'
+		docker history --format '{{.Comment}}' $BASE >"$OUTPUT/history"
+		not grep '^buildkit' "$OUTPUT/history"
+	fi
+}
+
 @test "on trixie: the same services, logs, ssh, stop" {
 	container_start --image my_init_test/trixie -p 127.0.0.1::22 -- /sbin/my_init \
 	    --enable-insecure-key

@@ -4,6 +4,8 @@
 #   engine_client       finds a docker client that works, puts it first in PATH
 #   engine_is_there     does an engine answer?
 #   engine_start        starts one below $WORK; DOCKER_HOST says where
+#   engine_buildkit     finds a client that has it build by BuildKit, $BUILDKIT, if
+#                       there is one; all others are told to use the classic builder
 #   engine_end          ends that one, and all it has left
 #   engine_podman       podman with storage of its own below $WORK
 # shellcheck shell=bash
@@ -85,6 +87,20 @@ engine_start() {
 		fi
 		sleep 0.1
 	done
+}
+
+# Older clients can do it by themselves, newer ones with a plugin that may not be there.
+# shellcheck disable=SC2034
+engine_buildkit() {
+	local client
+	while read -r client; do
+		if printf 'FROM scratch\nLABEL a=b\n' | DOCKER_BUILDKIT=1 \
+		    timeout -k 5 30 "$client" build -q - >/dev/null 2>&1; then
+			BUILDKIT=$client
+			export DOCKER_BUILDKIT=0
+			return
+		fi
+	done < <(type -aP docker)
 }
 
 engine_end() {
