@@ -152,7 +152,6 @@ void	directory_free(char **, int count);
 const char *service_name(char *);
 bool	is_pattern(const char *);
 char	*depends_read(int directory, const char **why);
-char	*depends_next(char **);
 
 /* value.c: what a setting is, in words. */
 struct value {

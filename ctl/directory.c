@@ -157,20 +157,3 @@ depends_read(int directory, const char **why)
 		close(fd);
 	return *why == NULL ? text : NULL;
 }
-
-/* Cuts the next name out of the text; NULL: there is none. */
-char *
-depends_next(char **text)
-{
-	char *line, *end;
-
-	while (*text != NULL && (line = strsep(text, "\n")) != NULL) {
-		line += strspn(line, " \t\r");
-		end = line + strlen(line);
-		while (end > line && strchr(" \t\r", end[-1]) != NULL)
-			*--end = '\0';
-		if (*line != '\0' && *line != '#')
-			return line;
-	}
-	return NULL;
-}

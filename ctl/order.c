@@ -78,7 +78,7 @@ read_needs(int parent, const char *path, struct ordered *service)
 	close(directory);
 	if (why != NULL)
 		complain(service, "depends cannot be read: %s", why);
-	while ((name = depends_next(&text)) != NULL) {
+	while ((name = settings_line(&text, NULL)) != NULL) {
 		other = order_find(name);
 		if (other == service)
 			complain(service, "depends on itself (remove the line "

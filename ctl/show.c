@@ -216,7 +216,7 @@ print_depends(const struct shown *shown, bool *first)
 	const char *why;
 	char *text = depends_read(shown->directory, &why), *name;
 
-	while ((name = depends_next(&text)) != NULL)
+	while ((name = settings_line(&text, NULL)) != NULL)
 		print_item(shown, "depends", name, "depends", first);
 	if (why != NULL) {
 		fprintf(stderr, "*** %s: depends cannot be read: %s\n",

@@ -126,6 +126,38 @@ settings_list(int directory)
 
 /* --- one file ------------------------------------------------------------------ */
 
+static char *
+trim(char *line)
+{
+	char *end;
+
+	line += strspn(line, " \t\r");
+	end = line + strlen(line);
+	while (end > line && strchr(" \t\r", end[-1]) != NULL)
+		*--end = '\0';
+	return line;
+}
+
+/*
+ * Cuts the next line out of a text: one that is neither empty nor a comment, without
+ * the blanks around it.  NULL: there is none.  *count goes up by each that was passed,
+ * unless it is NULL.
+ */
+char *
+settings_line(char **text, unsigned *count)
+{
+	char *line;
+
+	while (*text != NULL && (line = strsep(text, "\n")) != NULL) {
+		if (count != NULL)
+			++*count;
+		line = trim(line);
+		if (*line != '\0' && *line != '#')
+			return line;
+	}
+	return NULL;
+}
+
 struct reader {
 	int		directory;
 	struct settings	*settings;
@@ -190,62 +222,13 @@ read_file(struct reader *reader, char text[FILE_MAX + 1])
 	    memchr(text, '\0', (size_t)length) != NULL ? NULL : text;
 }
 
-static char *
-trim(char *line)
-{
-	char *end;
-
-	line += strspn(line, " \t\r");
-	end = line + strlen(line);
-	while (end > line && strchr(" \t\r", end[-1]) != NULL)
-		*--end = '\0';
-	return line;
-}
-
-/* The next line that is neither empty nor a comment. */
-static char *
-next_line(struct reader *reader, char **text)
-{
-	char *line;
-
-	while (*text != NULL && (line = strsep(text, "\n")) != NULL) {
-		reader->line++;
-		line = trim(line);
-		if (*line != '\0' && *line != '#')
-			return line;
-	}
-	return NULL;
-}
-
-/* Takes a value over; what was expected if it is none, or NULL. */
+/* Takes over one that is a number, as set() does. */
 static const char *
-set(struct settings *settings, enum entry entry, char *line)
+set_number(struct settings *settings, enum entry entry, const char *line)
 {
-	unsigned chosen;
 	int64_t value;
 
 	switch (entry) {
-	case ENTRY_TYPE:
-		if (!value_word(line, service_type_names, SERVICE_TYPES, &chosen))
-			return "longrun, oneshot or notify";
-		settings->type = chosen;
-		return NULL;
-	case ENTRY_RESTART:
-		if (!value_word(line, service_restart_names, SERVICE_RESTARTS,
-		    &chosen))
-			return "always, on-failure or never";
-		settings->restart = chosen;
-		return NULL;
-	case ENTRY_EVERY:
-		return value_interval(line, &settings->every_ms) ? NULL :
-		    "an interval such as 30s, 5m, 1h or 1d";
-	case ENTRY_HEALTH_INTERVAL:
-		return value_interval(line, &settings->health_interval_ms) ? NULL :
-		    "an interval such as 10s or 1m";
-	case ENTRY_USER:
-		return *line != '-' && strpbrk(line, " \t") == NULL &&
-		    value_copy(line, settings->user, sizeof(settings->user)) ? NULL :
-		    "USER or USER:GROUP";
 	case ENTRY_UMASK:
 		if (!value_number(line, 8, 0, 0777, &value))
 			return "an octal number such as 022";
@@ -262,36 +245,11 @@ set(struct settings *settings, enum entry entry, char *line)
 			    "right that containers lack)";
 		settings->oom_score_adj = (int)value;
 		return NULL;
-	case ENTRY_LIMITS:
-		return value_limit(settings, line) ? NULL : "NAME SOFT HARD, as in "
-		    "\"nofile 1024 4096\" (names of prlimit(1); \"unlimited\")";
-	case ENTRY_WORKING_DIRECTORY:
-		return *line == '/' && value_copy(line, settings->working_directory,
-		    sizeof(settings->working_directory)) ? NULL :
-		    "an absolute path";
 	case ENTRY_NOTIFICATION_FD:
 		if (!value_number(line, 10, 3, 1023, &value))
 			return "a descriptor from 3 to 1023";
 		settings->notification_fd = (int)value;
 		return NULL;
-	case ENTRY_TIMEOUT_UP:
-		return value_milliseconds(line, 0, &settings->timeout_up_ms) ? NULL :
-		    "a number of milliseconds";
-	case ENTRY_TIMEOUT_KILL:
-		return value_milliseconds(line, 0, &settings->timeout_kill_ms) ?
-		    NULL : "a number of milliseconds";
-	case ENTRY_TIMEOUT_FINISH:
-		return value_milliseconds(line, 0, &settings->timeout_finish_ms) ?
-		    NULL : "a number of milliseconds";
-	case ENTRY_TIMEOUT_WATCHDOG:
-		return value_milliseconds(line, 1, &settings->timeout_watchdog_ms) ?
-		    NULL : "a number of milliseconds";
-	case ENTRY_DOWN_SIGNAL:
-		return value_signal(line, &settings->down_signal) ? NULL :
-		    "the name or number of a signal (QUIT, SIGQUIT or 3)";
-	case ENTRY_RELOAD_SIGNAL:
-		return value_signal(line, &settings->reload_signal) ? NULL :
-		    "the name or number of a signal (USR2, SIGUSR2 or 12)";
 	case ENTRY_MAX_DEATH_TALLY:
 		if (!value_number(line, 10, 0, 4096, &value))
 			return "a number from 0 to 4096";
@@ -302,13 +260,83 @@ set(struct settings *settings, enum entry entry, char *line)
 			return "a number from 1 to 1000";
 		settings->health_threshold = (unsigned)value;
 		return NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* The same for times. */
+static const char *
+set_time(struct settings *settings, enum entry entry, const char *line)
+{
+	const char *milliseconds = "a number of milliseconds";
+
+	switch (entry) {
+	case ENTRY_EVERY:
+		return value_interval(line, &settings->every_ms) ? NULL :
+		    "an interval such as 30s, 5m, 1h or 1d";
+	case ENTRY_HEALTH_INTERVAL:
+		return value_interval(line, &settings->health_interval_ms) ? NULL :
+		    "an interval such as 10s or 1m";
+	case ENTRY_TIMEOUT_UP:
+		return value_milliseconds(line, 0, &settings->timeout_up_ms) ?
+		    NULL : milliseconds;
+	case ENTRY_TIMEOUT_KILL:
+		return value_milliseconds(line, 0, &settings->timeout_kill_ms) ?
+		    NULL : milliseconds;
+	case ENTRY_TIMEOUT_FINISH:
+		return value_milliseconds(line, 0, &settings->timeout_finish_ms) ?
+		    NULL : milliseconds;
+	case ENTRY_TIMEOUT_WATCHDOG:
+		return value_milliseconds(line, 1, &settings->timeout_watchdog_ms) ?
+		    NULL : milliseconds;
+	default:
+		return set_number(settings, entry, line);
+	}
+}
+
+/* Takes a value over; what was expected if it is none, or NULL. */
+static const char *
+set(struct settings *settings, enum entry entry, char *line)
+{
+	unsigned chosen;
+
+	switch (entry) {
+	case ENTRY_TYPE:
+		if (!value_word(line, service_type_names, SERVICE_TYPES, &chosen))
+			return "longrun, oneshot or notify";
+		settings->type = chosen;
+		return NULL;
+	case ENTRY_RESTART:
+		if (!value_word(line, service_restart_names, SERVICE_RESTARTS,
+		    &chosen))
+			return "always, on-failure or never";
+		settings->restart = chosen;
+		return NULL;
 	case ENTRY_LOG_PREFIX:
 		if (!value_word(line, log_prefix_names, LOG_PREFIXES, &chosen))
 			return "name, time, json or none";
 		settings->log_prefix = chosen;
 		return NULL;
+	case ENTRY_USER:
+		return *line != '-' && strpbrk(line, " \t") == NULL &&
+		    value_copy(line, settings->user, sizeof(settings->user)) ? NULL :
+		    "USER or USER:GROUP";
+	case ENTRY_LIMITS:
+		return value_limit(settings, line) ? NULL : "NAME SOFT HARD, as in "
+		    "\"nofile 1024 4096\" (names of prlimit(1); \"unlimited\")";
+	case ENTRY_WORKING_DIRECTORY:
+		return *line == '/' && value_copy(line, settings->working_directory,
+		    sizeof(settings->working_directory)) ? NULL :
+		    "an absolute path";
+	case ENTRY_DOWN_SIGNAL:
+		return value_signal(line, &settings->down_signal) ? NULL :
+		    "the name or number of a signal (QUIT, SIGQUIT or 3)";
+	case ENTRY_RELOAD_SIGNAL:
+		return value_signal(line, &settings->reload_signal) ? NULL :
+		    "the name or number of a signal (USR2, SIGUSR2 or 12)";
 	default:
-		return NULL;
+		return set_time(settings, entry, line);
 	}
 }
 
@@ -320,7 +348,7 @@ read_lines(struct reader *reader, char *rest)
 	char found[FILE_MAX + 1], *line;
 	const char *expected;
 
-	while ((line = next_line(reader, &rest)) != NULL) {
+	while ((line = settings_line(&rest, &reader->line)) != NULL) {
 		if (any && !several) {
 			complain(reader, line, "expected: a setting is one "
 			    "line");

@@ -133,6 +133,9 @@ void	settings_default(struct settings *);
 unsigned settings_read(int directory, uint32_t entries, struct settings *,
 	    void (*fault)(void *argument, const char *text), void *argument);
 
+/* Lines of a file that has several, as settings and depends do. */
+char	*settings_line(char **text, unsigned *count);
+
 /* Entries whose content settings_read reads: without them, all is default. */
 extern const uint32_t settings_entries;
 

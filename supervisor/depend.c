@@ -65,23 +65,6 @@ depend_read(struct service *service)
 	return text;
 }
 
-/* Cuts the next name out of the text; NULL: there is none. */
-char *
-depend_next(char **text)
-{
-	char *line, *end;
-
-	while (*text != NULL && (line = strsep(text, "\n")) != NULL) {
-		line += strspn(line, " \t\r");
-		end = line + strlen(line);
-		while (end > line && strchr(" \t\r", end[-1]) != NULL)
-			*--end = '\0';
-		if (*line != '\0' && *line != '#')
-			return line;
-	}
-	return NULL;
-}
-
 static struct service *
 find(const char *name)
 {
@@ -253,7 +236,7 @@ depend_blocks(struct service *service)
 		text = depend_read(service);
 	if (text == NULL)
 		return false;
-	while ((name = depend_next(&text)) != NULL) {
+	while ((name = settings_line(&text, NULL)) != NULL) {
 		other = find(name);
 		if (!is_right(service, other, name))
 			return true;
@@ -364,7 +347,7 @@ depend_start(struct service *service)
 	found[count++] = number_of(service);
 	for (i = 0; i < count; i++) {
 		text = depend_read(service_at(found[i] - 1u));
-		while (text != NULL && (name = depend_next(&text)) != NULL) {
+		while (text != NULL && (name = settings_line(&text, NULL)) != NULL) {
 			other = find(name);
 			if (other == NULL &&
 			    table->header.phase < PHASE_RUNNING)

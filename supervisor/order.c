@@ -78,7 +78,7 @@ note(struct service *service)
 	depends->count = 0;
 	if (logger != NULL)
 		add(depends, logger);
-	while ((name = depend_next(&text)) != NULL) {
+	while ((name = settings_line(&text, NULL)) != NULL) {
 		other = index_find(name);
 		if (other != NULL && other != service && other != logger &&
 		    takes_part(other) && are_together(service, other))

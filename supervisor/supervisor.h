@@ -315,7 +315,6 @@ void	variables_end(void);
 
 /* depend.c: what has to be up before a service starts */
 char	*depend_read(struct service *);
-char	*depend_next(char **text);
 bool	depend_blocks(struct service *);
 void	depend_up(struct service *);
 void	depend_failed(struct service *);

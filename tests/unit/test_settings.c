@@ -306,7 +306,6 @@ good_values_are_read(void **state)
 		{ ENTRY_TIMEOUT_KILL, "500\n", 500 },
 		{ ENTRY_TIMEOUT_FINISH, "0\n", 0 },
 		{ ENTRY_TIMEOUT_FINISH, "31622400000\n", 366 * DAY_MS },
-		{ ENTRY_TIMEOUT_WATCHDOG, "1\n", 1 },
 		{ ENTRY_DOWN_SIGNAL, "QUIT\n", 3 },
 		{ ENTRY_DOWN_SIGNAL, "SIGINT\n", 2 },
 		{ ENTRY_DOWN_SIGNAL, "64\n", 64 },
@@ -466,6 +465,21 @@ a_oneshot_is_not_restarted_unless_that_is_said(void **state)
 	read_all();
 	assert_int_equal(settings.restart, RESTART_ALWAYS);
 	assert_int_equal(fault_count, 0);
+}
+
+static void
+only_what_can_be_heard_has_a_watchdog(void **state)
+{
+	(void)state;
+	put_text("timeout-watchdog", "30000\n");
+	read_all();
+	assert_int_equal(fault_count, 1);
+	assert_string_equal(faults[0], "timeout-watchdog: only the type notify "
+	    "can say that it lives (echo notify >type)");
+	put_text("type", "notify\n");
+	read_all();
+	assert_int_equal(fault_count, 0);
+	assert_int_equal(settings.timeout_watchdog_ms, 30000);
 }
 
 static void
@@ -888,6 +902,7 @@ main(void)
 		TEST(each_limit_has_a_name),
 		TEST(all_settings_at_once),
 		TEST(a_oneshot_is_not_restarted_unless_that_is_said),
+		TEST(only_what_can_be_heard_has_a_watchdog),
 		TEST(only_a_oneshot_is_repeated),
 		TEST(broken_values_are_one_fault_each),
 		TEST(too_long_a_text_is_a_fault),
