@@ -112,6 +112,27 @@ teardown_file() {
 	END
 }
 
+@test "machine ID: empty in the image, whatever the base has, and in what is committed" {
+	local image
+	# looks_as: prints an image's, and its size and owner.
+	looks_as() {
+		container_run --image "$1" --network none -- sh -c 'cat /etc/machine-id
+			stat -c "%s %a %U" /etc/machine-id
+			! ls /var/lib/dbus/machine-id 2>/dev/null'
+		echo "$stdout"
+	}
+	container_start -- /sbin/my_init --enable-insecure-key
+	booted
+	image=$(unique)
+	docker commit "$CONTAINER" "$image" >/dev/null
+	echo "$image" >>"$OUTPUT/images"
+	[ "$(looks_as my_init_test/base:bookworm)" = \
+	    "$(printf '0123456789abcdef0123456789abcdef\n33 644 root')" ]
+	for image in $BASE my_init_test/trixie "$image"; do
+		[ "$(looks_as "$image")" = '0 644 root' ] || fail "$image has one"
+	done
+}
+
 @test "no Python, no compiler, no sources; dpkg is content; nothing left of the build" {
 	container_run --network none -- sh -c '
 		for program in python python3 gcc cc c++ g++ make ld; do
