@@ -183,7 +183,7 @@ broken_services() {
 	wait_output '^web up [0-9]+ as 7001$'
 }
 
-@test "no descriptor is left to read them: not started as what they do not say" {
+@test "few descriptors are left to read them: they count all the same" {
 	local i
 	# Each of these has its directory kept open.
 	for i in {1..60}; do
@@ -192,8 +192,7 @@ broken_services() {
 		root_file /etc/service/s$i/finish 755 <<<'#!/bin/sh'
 	done
 	container_start --via "prlimit --nofile=48:48" -- --quiet
-	wait_lines 20 '^s[0-9]+ up [0-9]+ as 7001$'
-	wait_output '^\*\*\* s[0-9]+: /etc/service/s[0-9]+/run cannot be executed: Too many open files$'
+	wait_lines 60 '^s[0-9]+ up [0-9]+ as 7001$'
 	container_kill TERM
 	container_wait 20
 	[ "$status" -eq 0 ]
