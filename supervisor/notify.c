@@ -144,7 +144,8 @@ service_at_address(const struct sockaddr_un *from, socklen_t length)
 
 /*
  * Is a process that of a service's run, or of its session?  That is run's own, also
- * where another process stands for run by now, which may have one of its own (MAINPID).
+ * where another process stands for run by now, which may have one of its own (MAINPID);
+ * or is about to, and speaks before we know that run has ended.
  */
 static bool
 is_of(const struct state_slot *slot, pid_t pid, pid_t session)
@@ -154,6 +155,7 @@ is_of(const struct state_slot *slot, pid_t pid, pid_t session)
 	return run > 0 && (slot->state == SERVICE_UP ||
 	    slot->state == SERVICE_STARTING || slot->state == SERVICE_STOPPING) &&
 	    (pid == run || session == run ||
+	    pid == atomic_load(&slot->successor) ||
 	    (slot->group != 0 && session == slot->group));
 }
 

@@ -327,8 +327,15 @@ container_alive() {
 	kill -0 "$CONTAINER_PID" 2>/dev/null
 }
 
+# What a killed supervisor was about to execute has its name for a moment, and is our
+# child by then; but it is in no process group of its own yet.
 supervisor_pid() {
-	pgrep -n -P "$MY_INIT_PID" -x supervisor
+	local pid stat group
+	pid=$(pgrep -n -P "$MY_INIT_PID" -x supervisor) || return 1
+	read -r stat 2>/dev/null <"/proc/$pid/stat" || return 1
+	read -r _ _ group _ <<<"${stat##*) }"
+	[ "$group" = "$pid" ] || return 1
+	echo "$pid"
 }
 
 _has_line() {
