@@ -4,7 +4,8 @@
 load helpers/image
 
 # cron's clock ticks once a minute: its container is started first and asked last.  Of
-# its tabs some have two links, made in a layer below and at boot.
+# its tabs some have two links, made in a layer below and at boot.  (Where they are is of
+# another day: cron tells by the second whether something has changed.)
 setup_file() {
 	[ -n "${RUN_ID-}" ] || return 0
 	export CRON=my_init_test_${RUN_ID,,}_cron
@@ -17,8 +18,12 @@ setup_file() {
 	    echo '* * * * * root echo "two links, at boot" >/proc/1/fd/1' >/tabs && \
 	    ln /etc/cron.d/linked /other && \
 	    ln /var/spool/cron/crontabs/www-data /another && \
-	    printf '#!/bin/sh\nln /tabs /etc/cron.d/at_boot\n' >/etc/my_init.d/link && \
-	    chmod 755 /etc/my_init.d/link
+	    printf '#!/bin/sh\n' >/etc/cron.hourly/linked && \
+	    ln /etc/cron.hourly/linked /the_third && \
+	    printf '#!/bin/sh\nln /tabs /etc/cron.d/at_boot\n%s\n' \
+	        'touch -d "2 days ago" /etc/cron.d' >/etc/my_init.d/link && \
+	    chmod 755 /etc/my_init.d/link && \
+	    touch -d '2 days ago' /etc/cron.d /etc/cron.hourly /var/spool/cron/crontabs
 	END
 	docker run -d --name "$CRON" --label "my_init_test=$RUN_ID" \
 	    -e GREETING='good morning' "$CRON" >/dev/null
@@ -675,11 +680,14 @@ host_key_types() {
 	wait_log --within 75 '^two links, cron\.d$'
 	wait_log '^two links, at boot$'
 	wait_for "the user's" inside grep -q 'two links, crontab' /tmp/linked
-	# Each is as it was, but for its number of links.
+	# Each is as it was, but for its number of links; and so is where it is.
 	[ "$(inside stat -c '%h %a %U:%G' /etc/cron.d/linked /etc/cron.d/at_boot \
-	    /var/spool/cron/crontabs/www-data)" = '1 644 root:root
+	    /etc/cron.hourly/linked /var/spool/cron/crontabs/www-data)" = \
+	    '1 644 root:root
+1 644 root:root
 1 644 root:root
 1 600 www-data:crontab' ]
+	[ -n "$(inside find /etc/cron.hourly -maxdepth 0 -mtime +0)" ]
 	[ -z "$(inside find /etc/cron.d /var/spool/cron/crontabs -name '.?*' \
 	    ! -name .placeholder)" ]
 }
