@@ -235,8 +235,11 @@ look_for_start(struct client *client, struct target *target,
 	case SERVICE_FINISHING:
 		if (slot->want == WANT_DOWN)
 			outcome_settle(client, target, RPC_SUPERSEDED, 0);
-		/* One end may be that of what ran before; another is a failure. */
-		else if (slot->ends - target->ends >= 2)
+		/*
+		 * One end may be that of what ran before; another is a failure, if
+		 * nobody has asked for it (as who restarts it, too, has).
+		 */
+		else if (slot->ends - target->ends >= 2 && slot->deaths >= 2)
 			outcome_fail(client, target, slot, reason);
 	}
 }
