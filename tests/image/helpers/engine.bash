@@ -59,11 +59,14 @@ _engine_init='
 
 # With a bridge of its own, and without a look at the firewall: another engine may be
 # at work here.  Containers reach the host and are reached from it, and no farther.
+# The bridge has an address of its own, too: else it would be that of one of its ports,
+# another whenever a container comes or goes, and connections would be cut by that.
 engine_start() {
-	local network
+	local network address
 	network=$(_free_network) || return
 	ENGINE_BRIDGE=mi$$
-	ip link add name "$ENGINE_BRIDGE" type bridge &&
+	address=$(printf '02:42:0a:e7:%02x:01' "${network##*.}")
+	ip link add name "$ENGINE_BRIDGE" address "$address" type bridge &&
 	    ip addr add "$network.1/24" dev "$ENGINE_BRIDGE" &&
 	    ip link set "$ENGINE_BRIDGE" up || return
 	mkdir "$WORK/engine"
