@@ -61,11 +61,14 @@ copy_reason(const struct state_slot *slot, char reason[STATE_REASON_MAX + 1])
 bool
 view_slot(unsigned i, struct state_slot *copy, char reason[STATE_REASON_MAX + 1])
 {
-	const struct state_slot *slot = &table->slots[i];
+	const struct state_slot *slot;
 	uint32_t before, after;
 	unsigned tries;
 
-	if (i >= STATE_SLOTS || *(const volatile char *)slot->name == '\0')
+	if (i >= STATE_SLOTS)
+		return false;
+	slot = &table->slots[i];
+	if (*(const volatile char *)slot->name == '\0')
 		return false;
 	for (tries = 0; tries < READ_TRIES; tries++) {
 		before = atomic_load_explicit(&slot->sequence,
