@@ -241,6 +241,14 @@ shutdown_starts_none(void)
 	    table->header.phase >= PHASE_STOP_SERVICES;
 }
 
+/* Written down for the next supervisor; it begins when the client has its answer. */
+void
+shutdown_promise(int code)
+{
+	expect(asked->type == GATE_SHUTDOWN && code == asked->number);
+	expect(table->header.phase <= PHASE_RUNNING);
+}
+
 void
 shutdown_ask(int code, int32_t grace_ms)
 {
