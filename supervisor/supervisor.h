@@ -206,8 +206,6 @@ struct service {
 };
 void	service_prepare(struct service *);
 void	service_event(struct service *, enum service_event);
-void	service_adopt(struct service *);
-void	service_resume(struct service *);
 unsigned services_active(bool early);
 void	services_resume(void);
 
