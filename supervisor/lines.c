@@ -30,6 +30,8 @@ static bool collector_told;	/* to end */
 static struct event timer;
 static bool given_up;		/* it has had its time */
 
+static bool	start(void);
+
 /* --- the table, and who has which channel ----------------------------------------- */
 
 /* False and an errno: there is no table. */
@@ -169,7 +171,7 @@ lines_hold(struct service *service)
 		service->lines = -1;
 		errno = EMFILE;
 	}
-	if (service->lines == -1 || !lines_start()) {
+	if (service->lines == -1 || !start()) {
 		say_cannot(service);
 		if (service->lines != -1)
 			close(service->lines);
@@ -222,7 +224,7 @@ ended_cb(struct process *process)
 	    WIFSIGNALED(collector_status) ? "signal" : "exit code",
 	    WIFSIGNALED(collector_status) ? WTERMSIG(collector_status) :
 	    WEXITSTATUS(collector_status));
-	if (now_ms() - process->started_ms < RETRY_MS || !lines_start())
+	if (now_ms() - process->started_ms < RETRY_MS || !start())
 		timer_arm(&timer, now_ms() + RETRY_MS);
 }
 
@@ -235,7 +237,7 @@ timer_cb(int fd, short what, void *argument)
 	if (collector_told) {
 		given_up = true;
 		shutdown_step();
-	} else if (!lines_start()) {
+	} else if (!start()) {
 		timer_arm(&timer, now_ms() + RETRY_MS);
 	}
 }
@@ -250,8 +252,8 @@ prepare(void)
 }
 
 /* Starts the collector, if it does not run.  False and an errno: it cannot be. */
-bool
-lines_start(void)
+static bool
+start(void)
 {
 	char program[] = COLLECTOR_PATH, *argv[] = { program, NULL };
 	char *no_environment[] = { NULL };
@@ -328,7 +330,7 @@ lines_resume(void)
 	}
 	tell_collector(SIGUSR1);
 	/* Between the end of one and the start of the next. */
-	if (pid <= 0 && any && !lines_start())
+	if (pid <= 0 && any && !start())
 		timer_arm(&timer, now_ms() + RETRY_MS);
 }
 

@@ -271,7 +271,6 @@ void	logger_forget(struct service *);
 void	lines_hold(struct service *);
 void	lines_release(struct service *);
 void	lines_ended(struct service *);
-bool	lines_start(void);
 void	lines_resume(void);
 bool	lines_end(void);
 int	lines_wake_fd(void);
