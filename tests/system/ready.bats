@@ -131,8 +131,9 @@ checked_again() {
 	EOT
 	root_file /etc/service/web/check 755 <<-'EOT'
 	#!/bin/sh
-	mkdir /tmp/checking || exit 0
+	[ ! -e /tmp/checking ] || exit 0
 	echo "check waits $$" >&2
+	mkdir /tmp/checking
 	exec sleep 1000
 	EOT
 	container_start --
