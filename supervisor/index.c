@@ -140,7 +140,7 @@ service_remove(struct service *service)
 	delete(service);
 	logger_forget(service);
 	lines_release(service);
-	event_del(&service->timer);
+	service_timer(service, 0);
 	table_change(&slot->sequence);
 	slot->name[0] = '\0';
 	table_changed(&slot->sequence);

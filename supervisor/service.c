@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "supervisor.h"
 
@@ -30,6 +31,41 @@ unsigned
 services_active(bool early)
 {
 	return active[early];
+}
+
+static void
+timer_cb(int fd, short what, void *argument)
+{
+	struct service *service = argument;
+	int64_t deadline_ms = service_slot(service)->deadline_ms;
+
+	(void)fd;
+	(void)what;
+	if (deadline_ms == 0)
+		return;
+	if (now_ms() < deadline_ms)
+		service_timer(service, deadline_ms);
+	else
+		service_event(service, EVENT_TIMER);
+}
+
+/*
+ * Sets its timer to a point in time; 0 unsets it.  What is up and well has no
+ * deadline, so most services have no timer at most times.
+ */
+void
+service_timer(struct service *service, int64_t deadline_ms)
+{
+	if (deadline_ms == 0) {
+		if (service->timer != NULL)
+			event_free(service->timer);
+		service->timer = NULL;
+		return;
+	}
+	if (service->timer == NULL && (service->timer =
+	    evtimer_new(base, timer_cb, service)) == NULL)
+		abort();
+	timer_arm(service->timer, deadline_ms);
 }
 
 /*
@@ -68,7 +104,7 @@ set_state(struct service *service, const struct service_step *step)
 	if (was_idle != is_idle(slot))
 		active[is_early(slot)] += was_idle ? 1 : -1u;
 	if (step->delay_ms != KEEP_TIMER)
-		timer_arm(&service->timer, slot->deadline_ms);
+		service_timer(service, slot->deadline_ms);
 	gatekeeper_wake();
 	if (boot_waits)
 		boot_look();
@@ -246,22 +282,6 @@ ended_cb(struct process *process)
 	    SERVICE_FINISHING ? EVENT_FINISHED : EVENT_EXITED);
 }
 
-static void
-timer_cb(int fd, short what, void *argument)
-{
-	struct service *service = argument;
-	int64_t deadline_ms = service_slot(service)->deadline_ms;
-
-	(void)fd;
-	(void)what;
-	if (deadline_ms == 0)
-		return;
-	if (now_ms() < deadline_ms)
-		timer_arm(&service->timer, deadline_ms);
-	else
-		service_event(service, EVENT_TIMER);
-}
-
 /* The struct beside a slot that has been taken. */
 void
 service_prepare(struct service *service)
@@ -270,7 +290,6 @@ service_prepare(struct service *service)
 
 	service->process.record = record_cb;
 	service->process.ended = ended_cb;
-	evtimer_assign(&service->timer, base, timer_cb, service);
 	service->directory = -1;
 	service->pipe = service->lines = service->successor = -1;
 	service->channel = 0;
@@ -287,7 +306,7 @@ resume(struct service *service)
 	struct state_slot *slot = service_slot(service);
 	bool runs = service->process.pid != 0;
 
-	timer_arm(&service->timer, slot->deadline_ms);
+	service_timer(service, slot->deadline_ms);
 	if (slot->flags & SLOT_ENDED) {
 		if (slot->state == SERVICE_STOPPING &&
 		    !(slot->flags & SLOT_TOLD))

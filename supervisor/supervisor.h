@@ -176,35 +176,36 @@ void	task_resume(struct task *);
 /* service.c */
 struct service {
 	struct process	process;	/* run or finish */
-	struct event	timer;
+	struct event	*timer;		/* of its slot's deadline; or NULL */
 	struct group	*group;		/* what run left, while it is ended */
 	struct hook	*hooks;		/* of control/, that run now */
 	struct depends	*depends;	/* during the end: order.c's */
 	struct probe	*probe;		/* check or health */
 	struct watchdog	*watchdog;
+	struct settings	*settings;	/* NULL: the defaults */
+	int64_t		reloaded_ms;	/* it was sent its reload-signal */
+	ino_t		link;		/* of its symbolic link, or 0 */
+	int		directory;	/* kept open for its programs, or -1 */
 	int		pipe;		/* to its logger, or -1 */
 	int		lines;		/* to the collector, or -1 */
-	uint16_t	channel;	/* 1 + its number there, or 0 */
 	int		successor;	/* pidfd of what it has named last, or -1 */
-	int64_t		reloaded_ms;	/* it was sent its reload-signal */
-	uint8_t		told;		/* bits of word.c: what it was told */
-	struct settings	*settings;	/* NULL: the defaults */
-	uint32_t	entries;	/* of its directory, as it was read last ... */
-	bool		broken;		/* ... and something in it did not parse */
-	int		directory;	/* kept open for its programs, or -1 */
 	uint32_t	seen;		/* number of the scan that last saw it */
-	ino_t		link;		/* of its symbolic link, or 0 */
+	uint32_t	entries;	/* of its directory, as it was read last ... */
+	bool		broken : 1;	/* ... and something in it did not parse */
+	bool		held : 1;	/* its reason is one that has failed */
+	uint8_t		told;		/* bits of word.c: what it was told */
+	uint16_t	channel;	/* 1 + its number there, or 0 */
 	uint16_t	next;		/* in index.c: 1 + the next of its bucket */
 	/* In depend.c, numbers of services plus 1: */
 	uint16_t	waits_for;
 	uint16_t	waiters;	/* the first of those that wait for it */
 	uint16_t	next_waiter;
 	uint32_t	complaint;	/* what was said of its depends last */
-	bool		held;		/* its reason is one that has failed */
 	uint32_t	visit;
-	unsigned	needed;		/* order.c: by so many that run */
+	uint32_t	needed;		/* order.c: by so many that run */
 };
 void	service_prepare(struct service *);
+void	service_timer(struct service *, int64_t deadline_ms);
 void	service_event(struct service *, enum service_event);
 unsigned services_active(bool early);
 void	services_resume(void);

@@ -135,7 +135,7 @@ limit(struct service *service)
 	table_change(&slot->sequence);
 	slot->deadline_ms = deadline_ms;
 	table_changed(&slot->sequence);
-	timer_arm(&service->timer, deadline_ms);
+	service_timer(service, deadline_ms);
 }
 
 /*

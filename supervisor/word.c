@@ -111,7 +111,7 @@ extend(struct service *service, int64_t microseconds)
 	    table->header.flags & (STATE_GRACE | STATE_HURRY))
 		return;
 	slot->deadline_ms = deadline_ms;
-	timer_arm(&service->timer, deadline_ms);
+	service_timer(service, deadline_ms);
 }
 
 static void
