@@ -1,20 +1,8 @@
 #!/usr/bin/env bats
-# The image in podman: the same image, the same commands.  Its containers have no
-# network (one would have to be made on this machine), so ssh goes from inside.
+# The image in podman: what is not in the README of phusion/baseimage-docker, which
+# readme_podman.bats goes through.
 
 load helpers/image
-
-setup_file() {
-	[ -n "${RUN_ID-}" ] || return 0
-	docker save my_init_test/bookworm:latest my_init_test/daemons:latest |
-	    timeout -k 5 120 podman load -q
-}
-
-setup() {
-	image_setup
-	ENGINE=podman
-	BASE=localhost/my_init_test/bookworm
-}
 
 @test "podman run -d: services, initctl by podman exec, podman stop" {
 	container_start --network none
@@ -47,18 +35,6 @@ setup() {
 	no_stderr
 }
 
-@test "podman run -it: a login shell" {
-	terminal_start --network none -e HELLO='my beautiful world' -- \
-	    /sbin/my_init -- bash -l
-	terminal_wait ':/# '
-	terminal_type 'echo "$HELLO"; tty\n'
-	terminal_wait '^my beautiful world$'
-	terminal_wait '^/dev/(pts/|console)'
-	terminal_type 'exit 3\n'
-	terminal_end
-	[ "$status" -eq 3 ]
-}
-
 @test "the environment: dumps, -e over a file, podman's own variable container" {
 	container_start --network none -e FOO=bar -e LANG=C.UTF-8
 	booted
@@ -69,24 +45,8 @@ setup() {
 	[ "$(inside env -i bash -l -c 'echo $FOO')" = bar ]
 }
 
-@test "ssh: --enable-insecure-key, own host keys, in with the key" {
-	container_start --network none -- /sbin/my_init --enable-insecure-key
-	healthy
-	wait_service sshd state up
-	docker cp "$(insecure_key)" "$CONTAINER:/tmp/key"
-	inside chmod 600 /tmp/key
-	_in() {
-		[ "$(inside ssh -i /tmp/key -o BatchMode=yes -o LogLevel=ERROR \
-		    -o StrictHostKeyChecking=no root@127.0.0.1 whoami)" = root ]
-	}
-	wait_for "ssh" _in
-	inside sh -c 'sv status /etc/service/*' >"$OUTPUT/status"
-	not grep -q down "$OUTPUT/status"
-	stops_with 0 5000
-}
-
 @test "services of other users: redis and memcached, by setuser and chpst" {
-	container_start --image localhost/my_init_test/daemons --network none
+	container_start --image $IMAGES/daemons --network none
 	booted
 	inside sh -c '
 		mkdir /etc/service/.redis /etc/service/.memcached

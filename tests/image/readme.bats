@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # The README of phusion/baseimage-docker, section by section: what it tells people to
-# type works with this image, and does what it says.
+# type works with this image, and does what it says.  readme_podman.bats is this file, for
+# podman.
 
 load helpers/image
 
@@ -227,7 +228,8 @@ load helpers/image
 	terminal_wait '^\*\*\* Running bash -l\.\.\.$'
 	terminal_wait ':/# '
 	terminal_type 'ls -C /etc/container_environment\n'
-	terminal_wait '^FOO +HELLO +HOSTNAME .*PATH +TERM'
+	# (podman has a variable of its own.)
+	terminal_wait '^(container\s+)?FOO\s+HELLO\s+HOSTNAME .*PATH\s+TERM'
 	terminal_type 'cat /etc/container_environment/HELLO; echo\n'
 	terminal_wait '^my beautiful world$'
 	terminal_type 'cat /etc/container_environment.json; echo\n'
@@ -324,7 +326,9 @@ _said_twice() {
 	healthy
 	[ "$(count_log '^\*\*\* Installing insecure SSH key for user root$')" -eq 1 ]
 	local ip
+	# (podman does not know where in a network that is not its own a container is.)
 	ip=$(docker inspect "$CONTAINER" | grep IPAddress | tail -n 1 | cut -d '"' -f 4)
+	[ $ENGINE = docker ] || ip=$(address)
 	cp "$(insecure_key)" "$OUTPUT/key"
 	chmod 600 "$OUTPUT/key"
 	[ "$(ssh_in "$OUTPUT/key" "$ip" 'id -un; hostname')" = \
@@ -347,9 +351,9 @@ _said_twice() {
 	FROM BASE
 	RUN /usr/sbin/enable_insecure_key
 	END
-	container_start --image "$BUILT" -p 127.0.0.1::22
+	container_start --image "$BUILT"
 	healthy
-	[ "$(ssh_in "$(insecure_key)" "$(port_of 22)" whoami)" = root ]
+	[ "$(ssh_in "$(insecure_key)" "$(address)" whoami)" = root ]
 	stops_with 0 5000
 }
 
@@ -363,11 +367,10 @@ _said_twice() {
 	ADD your_key /tmp/your_key
 	RUN cat /tmp/your_key >> /root/.ssh/authorized_keys && rm -f /tmp/your_key
 	END
-	container_start --image "$BUILT" -p 127.0.0.1::22
+	container_start --image "$BUILT"
 	healthy
-	[ "$(ssh_in "$OUTPUT/own" "$(port_of 22)" whoami)" = root ]
 	[ "$(ssh_in "$OUTPUT/own" "$(address)" whoami)" = root ]
-	not ssh_in "$(insecure_key)" "$(port_of 22)" true
+	not ssh_in "$(insecure_key)" "$(address)" true
 }
 
 @test "disabling SSH" {
@@ -385,9 +388,9 @@ _said_twice() {
 
 # --- building ----------------------------------------------------------------------------
 @test "building: make build NAME=joe/baseimage" {
-	local name=my_init_test/${RUN_ID,,}/joe/baseimage version
-	make -C "$BATS_TEST_DIRNAME/../.." build NAME="$name" \
-	    BASE_IMAGE=my_init_test/base:bookworm BUILD_OPTIONS='--network host' \
+	local name=$IMAGES/${RUN_ID,,}/joe/baseimage version
+	make -C "$BATS_TEST_DIRNAME/../.." build NAME="$name" ENGINE=$ENGINE \
+	    BASE_IMAGE="$IMAGES/base:bookworm" BUILD_OPTIONS='--network host' \
 	    >"$OUTPUT/make" 2>&1 || {
 		tail -n 50 "$OUTPUT/make" >&2
 		return 1
@@ -400,10 +403,10 @@ _said_twice() {
 	grep -qx "$name:$version" "$OUTPUT/tags"
 	# What it adds to the base is said, and is so.
 	local base image
-	base=$(docker image inspect -f '{{.Size}}' my_init_test/base:bookworm)
+	base=$(docker image inspect -f '{{.Size}}' "$IMAGES/base:bookworm")
 	image=$(docker image inspect -f '{{.Size}}' "$name")
 	[ "$(grep ' KiB' "$OUTPUT/make" | tail -n 1)" = "$name: $((image / 1024)) KiB, adds $((
-	    (image - base) / 1024)) KiB to my_init_test/base:bookworm" ]
+	    (image - base) / 1024)) KiB to $IMAGES/base:bookworm" ]
 	container_run --image "$name" -- /sbin/my_init --version
 	grep -qF "$version" <<<"$stdout"
 }

@@ -7,7 +7,11 @@
 #   engine_buildkit     finds a client that has it build by BuildKit, $BUILDKIT, if
 #                       there is one; all others are told to use the classic builder
 #   engine_end          ends that one, and all it has left
-#   engine_podman       podman with storage of its own below $WORK
+#   engine_podman IMAGE...
+#                       podman with storage of its own below $WORK, and these images in
+#                       it; a network for its containers is $PODMAN_NETWORK (a file, for
+#                       --network ns:FILE), where they have the address $PODMAN_ADDRESS
+#   engine_podman_end   ends what is left of it
 # shellcheck shell=bash
 
 ENGINE_PID='' ENGINE_BRIDGE=''
@@ -122,6 +126,22 @@ engine_end() {
 	ENGINE_BRIDGE=''
 }
 
+# podman's own networks change the firewall; this one is a cable to this machine.  Those
+# who use it do so one after the other.
+_podman_network() {
+	local network
+	network=$(_free_network) || return
+	export PODMAN_NETWORK=$WORK/podman/network PODMAN_ADDRESS=$network.2
+	: >"$PODMAN_NETWORK"
+	unshare --net="$PODMAN_NETWORK" ip link set lo up &&
+	    nsenter --net="$PODMAN_NETWORK" ip link add name eth0 type veth \
+	        peer name "mip$$" netns $$ &&
+	    nsenter --net="$PODMAN_NETWORK" ip addr add "$PODMAN_ADDRESS/24" dev eth0 &&
+	    nsenter --net="$PODMAN_NETWORK" ip link set eth0 up &&
+	    ip addr add "$network.1/24" dev "mip$$" &&
+	    ip link set "mip$$" up
+}
+
 # The limits are given because podman would ask for more than a container on this
 # machine may have.
 engine_podman() {
@@ -141,10 +161,17 @@ engine_podman() {
 	    --runroot $WORK/podman/run "\$@"
 	SCRIPT
 	chmod 755 "$WORK/bin/podman"
+	docker save "$@" | timeout -k 5 120 podman load -q >"$WORK/podman/log" 2>&1 &&
+	    _podman_network || {
+		echo "tests: podman does not work:"
+		cat "$WORK/podman/log"
+		return 1
+	} >&2
 }
 
+# Its network goes with the last mount of it.
 engine_podman_end() {
-	[ -d "$WORK/podman/root" ] || return 0
+	[ -d "$WORK/podman" ] || return 0
 	timeout -k 5 60 "$WORK/bin/podman" pod rm -af -t 0 >/dev/null 2>&1
 	timeout -k 5 60 "$WORK/bin/podman" rm -af -t 0 >/dev/null 2>&1
 	local mount

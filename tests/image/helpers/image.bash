@@ -32,7 +32,7 @@
 #   container_stop [-t S]      docker stop: $status, and its milliseconds in $took
 #   container_wait [S]         waits for the end: $status
 #   port_of N                  where on 127.0.0.1 port N has been published
-#   address                    the container's own
+#   address                    the container's own; in podman it is that of all of them
 #   ssh_in [USER] KEY PORT|ADDRESS COMMAND...
 #                              as root, if nobody is named
 #
@@ -41,7 +41,12 @@
 #
 # fail MESSAGE... ends a case; "not COMMAND..." is a COMMAND that must fail.
 
-BASE=my_init_test/bookworm
+# A file with "podman" in its name runs in podman, which knows the same images.
+case ${BATS_TEST_FILENAME##*/} in
+*podman*) ENGINE=podman IMAGES=localhost/my_init_test ;;
+*) ENGINE=docker IMAGES=my_init_test ;;
+esac
+BASE=$IMAGES/bookworm
 
 setup() {
 	image_setup
@@ -51,9 +56,9 @@ teardown() {
 	image_teardown
 }
 
-# One that does not answer is not waited for.  ENGINE=podman is the other one.
+# One that does not answer is not waited for.
 docker() {
-	timeout -k 5 "${DOCKER_WITHIN-90}" "${ENGINE-docker}" "$@"
+	timeout -k 5 "${DOCKER_WITHIN-90}" $ENGINE "$@"
 }
 
 fail() {
@@ -112,6 +117,9 @@ _command() {
 	CONTAINER=$(unique)
 	echo "$CONTAINER" >>"$OUTPUT/containers"
 	command=(docker run --name "$CONTAINER" --label "my_init_test=$RUN_ID")
+	if [ $ENGINE = podman ] && [[ " $* " != *' --network '* && " $* " != *' --pod '* ]]; then
+		command+=(--network "ns:$PODMAN_NETWORK")
+	fi
 	while [ $# -gt 0 ] && [ "$1" != -- ]; do
 		if [ "$1" = --image ]; then
 			image=$2
@@ -158,7 +166,7 @@ terminal_start() {
 	mkfifo "$OUTPUT/keys"
 	exec {KEYS}<>"$OUTPUT/keys"
 	SHELL=/bin/bash TERM=xterm timeout -k 5 90 script -qefc \
-	    "$(printf '%q ' "$(type -P "${ENGINE-docker}")" "${command[@]:1}")" \
+	    "$(printf '%q ' "$(type -P $ENGINE)" "${command[@]:1}")" \
 	    /dev/null <"$OUTPUT/keys" >"$OUTPUT/terminal" 2>&1 3>&- &
 	TERMINAL=$!
 }
@@ -206,7 +214,7 @@ wait_log() {
 		within=$2
 		shift 2
 	fi
-	exec {fd}< <(exec timeout "$within" "${ENGINE-docker}" logs -f "$CONTAINER" \
+	exec {fd}< <(exec timeout "$within" $ENGINE logs -f "$CONTAINER" \
 	    2>&1 3>&-)
 	reader=$!
 	while IFS= read -r -u "$fd" line; do
@@ -344,6 +352,10 @@ port_of() {
 }
 
 address() {
+	[ $ENGINE = docker ] || {
+		echo "$PODMAN_ADDRESS"
+		return
+	}
 	docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' \
 	    "$CONTAINER"
 }
