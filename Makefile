@@ -101,7 +101,7 @@ GATE_OBJECTS = $(addprefix $(BUILD)/small/supervisor/gate/, client.o gate.o \
 COLLECTOR_OBJECTS = $(addprefix $(BUILD)/small/supervisor/collector/, \
 	channel.o collector.o format.o output.o)
 CLIENT_OBJECTS = $(addprefix $(BUILD)/small/ctl/, check.o client.o command.o \
-	directory.o graph.o initctl.o json.o logs.o order.o print.o report.o show.o sv.o sv_service.o value.o) \
+	directory.o follow.o graph.o initctl.o json.o logs.o order.o print.o report.o show.o sv.o sv_service.o value.o) \
 	$(BUILD)/small/proto/settings.o $(BUILD)/small/proto/values.o
 SETUSER_OBJECTS = $(BUILD)/ctl/setuser.o $(BUILD)/proto/escape.o
 PROGRAMS = $(BUILD)/my_init $(BUILD)/supervisor.bin $(BUILD)/gate \
@@ -205,7 +205,7 @@ $(FUZZ_OBJECTS)/tests/fuzz/check.o: FUZZ_SANITIZER = -fsanitize=address,undefine
 $(FUZZ_OBJECTS)/proto/rpc.o: FUZZ_SANITIZER += -fno-sanitize-coverage=trace-cmp
 $(BUILD)/fuzz/fuzz_request: $(FUZZ_OBJECTS)/supervisor/gate/translate.o
 $(BUILD)/fuzz/fuzz_gate: $(FUZZ_OBJECTS)/supervisor/control.o
-$(BUILD)/fuzz/fuzz_reply: $(addprefix $(FUZZ_OBJECTS)/ctl/, client.o json.o \
+$(BUILD)/fuzz/fuzz_reply: $(addprefix $(FUZZ_OBJECTS)/ctl/, client.o follow.o json.o \
 	logs.o print.o report.o sv_service.o)
 $(BUILD)/fuzz/fuzz_reply: FUZZ_LINK = -Wl,--wrap=client_call
 

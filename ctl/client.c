@@ -412,7 +412,7 @@ client_call(enum rpc_method method, const struct parameters *parameters,
 	}
 	for (;;) {
 		result = call_once(&request, method == RPC_SHUTDOWN ||
-		    parameters->follow,
+		    method == RPC_SUBSCRIBE || parameters->follow,
 		    begin_ms + limit_ms, answer);
 		if (!may_pass(result, answer) ||
 		    now_ms() - begin_ms >= RETRY_MS)

@@ -41,6 +41,8 @@ static const struct command commands[] = {
 	    "show in which order services are started" },
 	{ "logs", RPC_LOGS, OPTION_LINES | OPTION_FOLLOW, 1, -1, "NAME...",
 	    "show the last lines of services with a log-prefix" },
+	{ "watch", RPC_SUBSCRIBE, 0, 0, -1, "[NAME...]",
+	    "show services now, and each again when it changes" },
 	{ "version", RPC_VERSION, 0, 0, 0, "", "show versions" },
 	{ "help", 0, 0, 0, -1, "", "show this" },
 	{ "list", RPC_STATUS, 0, 0, -1, NULL, NULL },

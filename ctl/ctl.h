@@ -126,6 +126,7 @@ bool	is_state(const msgpack_object *service, const char *state);
 void	print_exit(const msgpack_object *end);
 void	print_end(const msgpack_object *service);
 void	print_status(const msgpack_object *result);
+void	print_change(const msgpack_object *service);
 unsigned distance(const char *, const char *);
 
 /* report.c */
@@ -133,6 +134,7 @@ extern int worst;
 void	note(enum exit_code);
 void	report_impossible(const char *name);
 enum exit_code code_of_error(const msgpack_object *error);
+void	report_unknowns(const msgpack_object *result);
 void	report_refused(const msgpack_object *service);
 void	report_no_answer(enum client_result, bool json);
 void	report_result(enum rpc_method, const struct parameters *,
@@ -141,7 +143,10 @@ void	report_result(enum rpc_method, const struct parameters *,
 /* logs.c */
 void	logs_report(const struct parameters *, const msgpack_object *result,
 	    bool json);
-void	logs_follow(void);
+void	logs_print(const msgpack_object *service);
+
+/* follow.c */
+bool	follow(bool json, void (*print)(const msgpack_object *));
 
 /* directory.c: services as their directories say, without a supervisor. */
 void	*grown(void *, size_t count, size_t size);

@@ -65,7 +65,8 @@ _initctl() {
 	-*,) _initctl_add --json --socket --timeout --no-wait --exit-code \
 	    --version --help ;;
 	*,) _initctl_add status start stop restart once reload signal wait health rescan \
-	    enable-insecure-key shutdown show check graph logs version help ;;
+	    enable-insecure-key shutdown show check graph logs watch \
+	    version help ;;
 	*,signal)
 		# The first word after it that is no option is the signal.
 		for ((i++; i < COMP_CWORD; i++)); do

@@ -38,8 +38,25 @@ check_signal(const char *name)
 
 /* --- to the supervisor and back ---------------------------------------------- */
 
-static void
-run(const struct command *command)
+/* Who watches for names that nobody has would wait for ever. */
+static bool
+are_any_known(void)
+{
+	struct answer answer;
+	const msgpack_object *services;
+
+	if (client_call(RPC_STATUS, &options.parameters, &answer) !=
+	    CLIENT_ANSWERED || answer.error != NULL)
+		return true;
+	report_unknowns(answer.result);
+	services = rpc_find(answer.result, "services");
+	return services != NULL && services->type == MSGPACK_OBJECT_ARRAY &&
+	    services->via.array.size > 0;
+}
+
+/* False: there is no answer, or it is an error. */
+static bool
+call(const struct command *command)
 {
 	struct answer answer;
 	enum client_result result;
@@ -47,29 +64,53 @@ run(const struct command *command)
 	result = client_call(command->method, &options.parameters, &answer);
 	if (result != CLIENT_ANSWERED) {
 		report_no_answer(result, options.json);
-		return;
-	}
-	if (options.json) {
-		if (answer.error != NULL)
-			fputs("{\"error\": ", stdout);
-		json_print(stdout, answer.error != NULL ? answer.error :
-		    answer.result);
-		puts(answer.error != NULL ? "}" : "");
+		return false;
 	}
 	if (answer.error != NULL) {
-		fflush(stdout);
+		if (options.json) {
+			fputs("{\"error\": ", stdout);
+			json_print(stdout, answer.error);
+			puts("}");
+			fflush(stdout);
+		}
 		fprintf(stderr, "*** %s\n",
 		    text_of(rpc_find(answer.error, "message")));
 		note(code_of_error(answer.error));
-	} else {
-		report_result(command->method, &options.parameters,
-		    answer.result, options.json);
+		return false;
 	}
-	if (options.parameters.follow && answer.error == NULL) {
-		fflush(stdout);
-		logs_follow();
+	if (options.json && command->method != RPC_SUBSCRIBE) {
+		json_print(stdout, answer.result);
+		putchar('\n');
 	}
-	/* What the answer takes is given back by our end. */
+	report_result(command->method, &options.parameters, answer.result,
+	    options.json);
+	client_free(&answer);
+	return true;
+}
+
+/*
+ * A connection that tells of changes ends with the supervisor, which may have been
+ * killed and be started again, or with the container: then there is no socket.
+ */
+static void
+watch(const struct command *command)
+{
+	if (options.parameters.count > 0 && !are_any_known())
+		return;
+	do {
+		if (!call(command))
+			return;
+	} while (follow(options.json, print_change) &&
+	    access(client_socket_tried(), F_OK) == 0);
+}
+
+static void
+run(const struct command *command)
+{
+	if (command->method == RPC_SUBSCRIBE)
+		watch(command);
+	else if (call(command) && options.parameters.follow)
+		follow(options.json, logs_print);
 }
 
 /*

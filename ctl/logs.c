@@ -1,9 +1,4 @@
-/*
- * initctl logs: the last lines of services, and those that come.  The connection is
- * kept for the latter, and what is not complete yet of the next message with it.
- */
-#include <errno.h>
-#include <stdlib.h>
+/* initctl logs: the last lines of services, and those that come. */
 #include <string.h>
 #include <unistd.h>
 
@@ -11,7 +6,6 @@
 
 static bool several;		/* each line needs its service's name */
 static bool to_terminal;
-static bool as_json;
 
 /* The bytes of a colour ("ESC [ ... m") at text, or 0. */
 static size_t
@@ -53,8 +47,9 @@ print_line(const char *line, size_t left)
 	putchar('\n');
 }
 
-static void
-print_service(const msgpack_object *service)
+/* What the supervisor says of the lines of a service. */
+void
+logs_print(const msgpack_object *service)
 {
 	const msgpack_object *lines = rpc_find(service, "lines");
 	const char *name = text_of(rpc_find(service, "name")), *bytes;
@@ -88,7 +83,6 @@ logs_report(const struct parameters *parameters, const msgpack_object *result,
 
 	if (services == NULL || services->type != MSGPACK_OBJECT_ARRAY)
 		return;
-	as_json = json;
 	to_terminal = isatty(STDOUT_FILENO);
 	several = services->via.array.size > 1 || parameters->pattern;
 	for (i = 0; i < services->via.array.size; i++) {
@@ -105,56 +99,6 @@ logs_report(const struct parameters *parameters, const msgpack_object *result,
 			    (long long)dropped, dropped == 1 ? " could" :
 			    "s could");
 		if (!json)
-			print_service(service);
-	}
-}
-
-/* Prints [2, "lines", [service]]; false: it is something else. */
-static bool
-print_notification(const msgpack_object *message)
-{
-	const msgpack_object *element, *parameters;
-	int64_t number;
-
-	if (message->type != MSGPACK_OBJECT_ARRAY ||
-	    message->via.array.size != 3)
-		return false;
-	element = message->via.array.ptr;
-	parameters = &element[2];
-	if (!rpc_integer(&element[0], RPC_NOTIFICATION, RPC_NOTIFICATION,
-	    &number) || parameters->type != MSGPACK_OBJECT_ARRAY ||
-	    parameters->via.array.size != 1)
-		return false;
-	if (as_json) {
-		json_print(stdout, parameters->via.array.ptr);
-		putchar('\n');
-		fflush(stdout);
-	} else {
-		print_service(parameters->via.array.ptr);
-	}
-	return true;
-}
-
-/*
- * Prints what comes, until the container ends or there is nobody to print it for.
- * The answer to the request has been reported.
- */
-void
-logs_follow(void)
-{
-	struct answer answer;
-	enum client_result result;
-
-	while (fflush(stdout) != EOF && !ferror(stdout)) {
-		result = client_next(&answer);
-		if (result == CLIENT_ANSWERED &&
-		    !print_notification(&answer.message))
-			result = CLIENT_NONSENSE;
-		client_free(&answer);
-		if (result == CLIENT_NONSENSE)
-			report_no_answer(result, false);
-		/* The end of the connection is mostly that of the container. */
-		if (result != CLIENT_ANSWERED)
-			return;
+			logs_print(service);
 	}
 }

@@ -7,6 +7,7 @@
 #include "ctl/ctl.h"
 
 #define NAME_BYTES	(STATE_PATH_MAX + 1)
+#define CHANGED_COLUMNS	16	/* of a name, as long as there is no longer one */
 
 /* A string, fit to be shown, or ""; of a few buffers the next. */
 const char *
@@ -138,6 +139,13 @@ print_end(const msgpack_object *service)
 }
 
 static void
+print_heading(int name_width)
+{
+	printf("%-*s  STATE          PID    UPTIME  RESTARTS  LAST EXIT\n",
+	    name_width, "SERVICE");
+}
+
+static void
 print_service(const msgpack_object *service, int name_width, bool coloured)
 {
 	const char *name = text_of(rpc_find(service, "name"));
@@ -197,10 +205,25 @@ print_status(const msgpack_object *result)
 		if (columns > widest)
 			widest = columns;
 	}
-	printf("%-*s  STATE          PID    UPTIME  RESTARTS  LAST EXIT\n",
-	    widest, "SERVICE");
+	print_heading(widest);
 	for (i = 0; i < count; i++)
 		print_service(&services->via.array.ptr[i], widest, coloured);
+}
+
+/* One that has changed, as a row of such a table. */
+void
+print_change(const msgpack_object *service)
+{
+	static int widest;
+	int columns = width(text_of(rpc_find(service, "name")));
+
+	if (widest == 0) {
+		widest = CHANGED_COLUMNS;
+		print_heading(widest);
+	}
+	if (columns > widest)
+		widest = columns;
+	print_service(service, widest, is_coloured());
 }
 
 /*

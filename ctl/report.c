@@ -216,13 +216,24 @@ report_health(const msgpack_object *result, bool named, bool json)
 		printf("%u service%s up\n", up, up == 1 ? "" : "s");
 }
 
+/* The names that no service has, of a result of `status`. */
+void
+report_unknowns(const msgpack_object *result)
+{
+	const msgpack_object *unknown = rpc_find(result, "unknown");
+	uint32_t i;
+
+	for (i = 0; unknown != NULL && unknown->type == MSGPACK_OBJECT_ARRAY &&
+	    i < unknown->via.array.size; i++)
+		report_unknown(text_of(&unknown->via.array.ptr[i]));
+}
+
 static void
 report_status(const msgpack_object *result,
     const struct parameters *parameters, bool json)
 {
 	bool named = parameters->names != NULL;
 	const msgpack_object *services = rpc_find(result, "services");
-	const msgpack_object *unknown = rpc_find(result, "unknown");
 	uint32_t i;
 
 	if (parameters->health)
@@ -230,9 +241,7 @@ report_status(const msgpack_object *result,
 	else if (!json)
 		print_status(result);
 	fflush(stdout);
-	for (i = 0; unknown != NULL && unknown->type == MSGPACK_OBJECT_ARRAY &&
-	    i < unknown->via.array.size; i++)
-		report_unknown(text_of(&unknown->via.array.ptr[i]));
+	report_unknowns(result);
 	for (i = 0; named && !parameters->health && services != NULL &&
 	    services->type == MSGPACK_OBJECT_ARRAY &&
 	    i < services->via.array.size; i++)

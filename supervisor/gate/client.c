@@ -221,7 +221,8 @@ call_method(struct client *client, const struct call *call)
 		view_status(client, call);
 		break;
 	case RPC_SUBSCRIBE:
-		subscription_start(client, call);
+		if (!operation_refuse(client, call->msgid))
+			subscription_start(client, call);
 		break;
 	case RPC_LOGS:
 		lines_start(client, call);

@@ -119,6 +119,7 @@ void	operation_send(void);
 bool	operation_receive(void);
 void	operation_end_all(void);
 bool	operation_alone(void);
+bool	operation_refuse(struct client *, uint32_t msgid);
 void	operation_tell(enum gate_request_type, int32_t number, uint32_t uid);
 
 /* outcome.c */

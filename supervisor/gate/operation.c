@@ -154,6 +154,15 @@ operation_waiters(void)
 	return count;
 }
 
+/* Refuses a request for what only the supervisor can tell or do; false: it is there. */
+bool
+operation_refuse(struct client *client, uint32_t msgid)
+{
+	if (alone)
+		client_error(client, msgid, RPC_UNAVAILABLE, unavailable);
+	return alone;
+}
+
 /* Begins a change; the client is answered when it has ended. */
 void
 operation_start(struct client *client, const struct call *call)
@@ -161,10 +170,8 @@ operation_start(struct client *client, const struct call *call)
 	struct operation *operation;
 	int32_t timeout_ms = call->timeout_ms;
 
-	if (alone && call->method != RPC_WAIT) {
-		client_error(client, call->msgid, RPC_UNAVAILABLE, unavailable);
+	if (call->method != RPC_WAIT && operation_refuse(client, call->msgid))
 		return;
-	}
 	if (operation_waiters() >= RPC_WAITERS_MAX ||
 	    (operation = gather(call)) == NULL) {
 		client_error(client, call->msgid, RPC_BUSY,
@@ -387,8 +394,10 @@ operation_end_all(void)
 	alone = true;
 	asking = NULL;
 	for (client = clients; client < clients + RPC_CLIENTS_MAX; client++) {
-		if (client->subscription != NULL)
+		if (client->subscription != NULL) {
+			subscription_look(client);
 			client_close(client);
+		}
 		if (client->operation == NULL ||
 		    client->operation->method == RPC_WAIT)
 			continue;
