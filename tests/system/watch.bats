@@ -45,7 +45,12 @@ _has_row() {
 	    "SERVICE STATE PID UPTIME RESTARTS LAST EXIT" ]
 	ctl 0 stop web
 	row rows 'web down - - 0 .*'
+	# While there is none, its gate answers, and has nothing to tell of changes.
+	kill -STOP "$MY_INIT_PID"
 	kill -KILL "$(supervisor_pid)"
+	ctl 0 status db
+	ctl 0 status db
+	kill -CONT "$MY_INIT_PID"
 	wait_output 'The supervisor was killed'
 	container_exec kill -KILL "$(pid_of db)"
 	row rows 'db up [0-9]+ .* 1 signal 9 \(KILL\)'
