@@ -196,7 +196,7 @@ answer_shutdown(const struct gate_request *request)
 {
 	shutdown_request = *request;
 	if (table->header.phase <= PHASE_RUNNING)
-		shutdown_promise(request->number);
+		shutdown_promise(request->number, request->timeout_ms);
 	if (!event_initialized(&delivery))
 		evtimer_assign(&delivery, base, delivery_cb, NULL);
 	timer_arm(&delivery, now_ms() + DELIVERY_MS);

@@ -99,7 +99,7 @@ ending_is_all(struct service *service, bool failed,
 	if (failed && (code == 0 || policy->broken ||
 	    slot->flags & SLOT_UNFIT))
 		code = 1;
-	shutdown_promise(code);
+	shutdown_promise(code, -1);
 	return true;
 }
 

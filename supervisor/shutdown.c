@@ -184,12 +184,16 @@ shutdown_begin(int code)
 	shutdown_step();
 }
 
-/* The end is about to be asked for; if not by this supervisor, by the next. */
+/* The end is about to be asked for so; if not by this supervisor, by the next. */
 void
-shutdown_promise(int code)
+shutdown_promise(int code, int32_t grace_ms)
 {
 	struct state_header *header = &table->header;
 
+	if (grace_ms != -1) {
+		header->stop_grace_ms = options.stop_grace_ms = grace_ms;
+		header->flags |= STATE_GRACE;
+	}
 	if (code != -1) {
 		header->exit_code = code;
 		header->flags |= STATE_CODE;
@@ -213,18 +217,12 @@ shutdown_starts_none(void)
 void
 shutdown_ask(int code, int32_t grace_ms)
 {
-	struct state_header *header = &table->header;
-
-	if (header->phase > PHASE_RUNNING) {
+	if (table->header.phase > PHASE_RUNNING) {
 		if (grace_ms == 0)
 			shutdown_hurry();
 		return;
 	}
-	if (grace_ms != -1) {
-		header->stop_grace_ms = options.stop_grace_ms = grace_ms;
-		header->flags |= STATE_GRACE;
-	}
-	shutdown_promise(code);
+	shutdown_promise(code, grace_ms);
 	signal_stop(SIGTERM);
 }
 

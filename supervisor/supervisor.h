@@ -400,7 +400,7 @@ void	boot_resume(void);
 /* shutdown.c */
 void	shutdown_begin(int code);
 bool	shutdown_starts_none(void);
-void	shutdown_promise(int code);
+void	shutdown_promise(int code, int32_t grace_ms);
 void	shutdown_ask(int code, int32_t grace_ms);
 void	shutdown_step(void);
 void	shutdown_hurry(void);

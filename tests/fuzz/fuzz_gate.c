@@ -243,9 +243,10 @@ shutdown_starts_none(void)
 
 /* Written down for the next supervisor; it begins when the client has its answer. */
 void
-shutdown_promise(int code)
+shutdown_promise(int code, int32_t grace_ms)
 {
-	expect(asked->type == GATE_SHUTDOWN && code == asked->number);
+	expect(asked->type == GATE_SHUTDOWN && code == asked->number &&
+	    grace_ms == asked->timeout_ms);
 	expect(table->header.phase <= PHASE_RUNNING);
 }
 

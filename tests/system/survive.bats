@@ -424,18 +424,24 @@ ended() {
 	[ "$(count_output '^a up')" -eq 1 ]
 }
 
-@test "killed when a client has been promised the end: it comes" {
-	good_service a
-	container_start --
+@test "killed when a client has been promised the end: it comes as it was asked for" {
+	service a <<-'EOF'
+	#!/bin/sh
+	trap 'sleep 2; echo "a has ended by itself"; exit' TERM
+	echo "a up"
+	while :; do sleep 0.02; done
+	EOF
+	container_start KILL_PROCESS_TIMEOUT=1 --
 	wait_for "a to be up" _up a
 	# It is read that the end is wanted, then that the client has gone.
 	strace -p "$(supervisor_pid)" -o /dev/null -e trace=recvfrom \
 	    -e inject=recvfrom:signal=SIGKILL:when=2 2>"$OUTPUT/strace" &
 	wait_for "strace to be attached" grep -qs attached "$OUTPUT/strace"
-	container_exec initctl shutdown --exit-code 5 || :
+	container_exec initctl shutdown --exit-code 5 --timeout 100 || :
 	container_wait 20
 	[ "$status" -eq 5 ]
 	wait_output 'was killed by signal 9'
+	wait_output '^a has ended by itself'
 }
 
 @test "killed when a service says that it is ready: it has been heard" {
