@@ -423,7 +423,7 @@ fifty() {
 	local commands
 	commands=$(inside initctl help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' | tr '\n' ' ')
 	[ "$commands" = "status start stop restart once reload signal wait health \
-rescan enable-insecure-key shutdown show check graph logs version help " ]
+rescan enable-insecure-key shutdown show check graph logs watch version help " ]
 	inside initctl status | grep -qE '^a +up +[0-9]'
 	inside initctl status a cron
 	inside initctl wait --timeout 10 a cron
@@ -432,12 +432,16 @@ rescan enable-insecure-key shutdown show check graph logs version help " ]
 	inside initctl check
 	inside initctl graph | grep -qE '^ +1 +a$'
 	[[ $(inside initctl logs a 2>&1 || :) == *'it has no log-prefix'* ]]
+	inside initctl watch a cron >"$OUTPUT/watch" 2>&1 &
+	local watcher=$!
+	wait_for "the row of a" grep -qE '^a +up ' "$OUTPUT/watch"
 	inside initctl reload a
 	wait_log '^a got HUP'
 	inside initctl signal USR1 a
 	wait_log '^a got USR1'
 	inside initctl stop a
 	service_is a state down
+	wait_for "the row of its stop" grep -qE '^a +down ' "$OUTPUT/watch"
 	local code=0
 	inside initctl status a || code=$?
 	[ $code -eq 3 ]
@@ -469,6 +473,8 @@ rescan enable-insecure-key shutdown show check graph logs version help " ]
 	inside initctl shutdown
 	container_wait 20
 	[ "$status" -eq 0 ]
+	# What it watched is gone; its exit code is that of whoever ended first.
+	wait "$watcher" || :
 }
 
 @test "where not one process more can be made, initctl answers, and it stops" {
