@@ -117,6 +117,51 @@ load helpers/image
 	stops_with 0 5000
 }
 
+@test "no source of entropy: sshd is down and says why; no half of a key" {
+	image_build <<-'END'
+	FROM BASE
+	RUN printf '#!/bin/sh\nrm /dev/random /dev/urandom\n' >/etc/my_init.d/00_no_entropy && \
+	    chmod 755 /etc/my_init.d/00_no_entropy
+	END
+	cat >"$OUTPUT/seccomp.json" <<-'END'
+	{ "defaultAction": "SCMP_ACT_ALLOW",
+	  "syscalls": [{ "names": ["getrandom"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38 }] }
+	END
+	container_start --image "$BUILT" --security-opt "seccomp=$OUTPUT/seccomp.json" \
+	    -- /sbin/my_init --enable-insecure-key
+	wait_log '^\*\*\* sshd: cannot make host keys in /etc/ssh: PRNG is not seeded; stays down'
+	# In one line: no carriage return, which logs would not show.
+	docker logs "$CONTAINER" 2>&1 | grep '^\*\*\* sshd' >"$OUTPUT/said"
+	not grep -q $'\r' "$OUTPUT/said"
+	healthy
+	service_is sshd state down
+	[ -z "$(inside find /etc/ssh -name '*ssh_host_*')" ]
+	service_is cron state up
+	[ "$(inside setuser nobody id -un)" = nobody ]
+	stops_with 0 5000
+}
+
+@test "the clock says 1970: host keys are made, ssh lets in, all is in order" {
+	image_build <<-'END'
+	FROM BASE
+	RUN install_clean libfaketime
+	END
+	# shellcheck disable=SC2016
+	container_start --image "$BUILT" -e FAKETIME='@1970-01-01 00:00:30' \
+	    -e FAKETIME_DONT_FAKE_MONOTONIC=1 \
+	    -e 'LD_PRELOAD=/usr/$LIB/faketime/libfaketime.so.1' \
+	    -- /sbin/my_init --enable-insecure-key
+	healthy
+	[ "$(inside date +%Y)" = 1970 ]
+	wait_service sshd state up
+	[ "$(inside find /etc/ssh -name 'ssh_host_*_key' -size +0 | wc -l)" -eq 3 ]
+	[ "$(ssh_in "$(insecure_key)" "$(address)" whoami)" = root ]
+	inside logger of long ago
+	wait_log ' of long ago$'
+	inside initctl restart cron
+	stops_with 0 5000
+}
+
 @test "host keys in a volume stay, whatever container has it" {
 	local volume
 	volume=$(unique)

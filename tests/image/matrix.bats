@@ -47,12 +47,24 @@ up() {
 }
 
 @test "--init: not PID 1, and all the same" {
-	container_start --init
+	local orphan
+	image_build <<-'END'
+	FROM BASE
+	RUN mkdir /etc/service/a && printf \
+	    '#!/bin/sh\nsh -c "sleep 1000 & echo \\$! >/tmp/orphan"\nexec sleep 1000\n' \
+	        >/etc/service/a/run && chmod 755 /etc/service/a/run
+	END
+	container_start --image "$BUILT" --init
 	healthy
-	up cron syslog
+	up cron syslog a
 	[ "$(inside cat /proc/1/comm)" != my_init ]
-	# Orphans come to it, not to the PID 1 above it.
-	inside sh -c '(sleep 0.3 &)'
+	# Orphans of services come to it, not to the PID 1 above it.
+	wait_for "an orphan" inside test -s /tmp/orphan
+	orphan=$(inside cat /tmp/orphan)
+	wait_for "its parent to be my_init" inside sh -c '[ "$(cat "/proc/$(sed -n \
+	    "s/^PPid:[[:space:]]*//p" "/proc/$1/status")/comm")" = my_init ]' sh "$orphan"
+	inside kill "$orphan"
+	wait_for "its end" inside test ! -e "/proc/$orphan"
 	wait_for "no zombie" no_zombies
 	[ "$(count_log '^\*\*\* .*not PID 1')" -eq 1 ]
 	stops_with 0 3000

@@ -11,9 +11,15 @@ this_container() {
 	echo "$identity"
 }
 
-# Is there a public key in a file?
+# Is there a public key in a file?  Without a source of entropy ssh-keygen cannot even
+# tell that; then there may be one, and sshd is to say what it lacks.
 has_key() {
-	[ -s "$1" ] && ssh-keygen -l -f "$1" >/dev/null 2>&1
+	[ -s "$1" ] || return 1
+	said=$(ssh-keygen -l -f "$1" 2>&1) && return 0
+	case $said in
+	*"PRNG is not seeded"*) return 0 ;;
+	esac
+	return 1
 }
 
 # Could anybody log in?  With the configuration of the image that takes an account

@@ -27,8 +27,8 @@ is_quiet() {
 }
 
 # stay_down SERVICE [REASON]: says why the service does not run, and has the
-# supervisor leave it down until somebody starts it.
+# supervisor leave it down until somebody starts it.  (What OpenSSH says ends in CR LF.)
 stay_down() {
-	[ -z "${2-}" ] || echo "*** $1: $2" >&2
+	[ -z "${2-}" ] || echo "*** $1: $2" | tr -d '\r' >&2
 	exec initctl stop --no-wait "$1" >/dev/null
 }
