@@ -64,6 +64,8 @@
 CONTAINER_DEADLINE=60	# seconds of life of a container
 CONTAINER_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
+. "$BATS_TEST_DIRNAME/../wait.bash"
+
 setup() {
 	container_setup
 }
@@ -344,26 +346,6 @@ _has_line() {
 
 wait_output() {
 	wait_for "output like: $1" _has_line "$1"
-}
-
-# The one place where something is waited for by looking again and again.
-wait_for() {
-	local within=20 what end
-	if [ "$1" = --within ]; then
-		within=$2
-		shift 2
-	fi
-	what=$1
-	shift
-	end=$((SECONDS + within + 1))
-	until "$@"; do
-		if [ $SECONDS -ge $end ]; then
-			fail "waited in vain for $what"
-			return
-		fi
-		# Nobody writes to this one: a pause without a process.
-		read -r -t 0.02 <>"$OUTPUT/pause" || :
-	done
 }
 
 container_wait() {

@@ -1,5 +1,6 @@
 # A container engine for the tests: one that runs already, or one of their own.
-# Sourced by tests/image/run, which says where everything of this run goes ($WORK).
+# Sourced by tests/image/run, which says where everything of this run goes ($WORK), and
+# how something is waited for (tests/wait.bash).
 #
 #   engine_client       finds a docker client that works, puts it first in PATH
 #   engine_is_there     does an engine answer?
@@ -85,15 +86,20 @@ engine_start() {
 	    --bridge "$ENGINE_BRIDGE" --iptables=false --ip-forward=false \
 	    --ip-masq=false >"$WORK/engine/log" 2>&1 </dev/null &
 	ENGINE_PID=$!
-	local end=$((SECONDS + 60))
-	until engine_is_there; do
-		if ! kill -0 $ENGINE_PID 2>/dev/null || [ $SECONDS -ge $end ]; then
-			echo "tests: dockerd does not start:" >&2
-			tail -n 20 "$WORK/engine/log" >&2
-			return 1
-		fi
-		sleep 0.1
-	done
+	if ! wait_for --within 60 "dockerd to answer, or to end" _engine_is_decided ||
+	    ! engine_is_there; then
+		echo "tests: dockerd does not start:" >&2
+		tail -n 20 "$WORK/engine/log" >&2
+		return 1
+	fi
+}
+
+_engine_is_decided() {
+	engine_is_there || _engine_has_ended
+}
+
+_engine_has_ended() {
+	! kill -0 "$ENGINE_PID" 2>/dev/null
 }
 
 # Older clients can do it by themselves, newer ones with a plugin that may not be there.
@@ -111,14 +117,9 @@ engine_buildkit() {
 }
 
 engine_end() {
-	local end
 	if [ -n "$ENGINE_PID" ]; then
-		end=$((SECONDS + 20))
 		pkill -TERM -P "$ENGINE_PID" 2>/dev/null
-		while kill -0 "$ENGINE_PID" 2>/dev/null; do
-			[ $SECONDS -lt $end ] || kill -KILL "$ENGINE_PID"
-			sleep 0.1
-		done
+		wait_for "dockerd to end" _engine_has_ended || kill -KILL "$ENGINE_PID"
 		wait "$ENGINE_PID" 2>/dev/null
 		ENGINE_PID=''
 	fi

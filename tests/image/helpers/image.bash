@@ -48,6 +48,9 @@ case ${BATS_TEST_FILENAME##*/} in
 esac
 BASE=$IMAGES/bookworm
 
+. "$BATS_TEST_DIRNAME/../wait.bash"
+WAIT_PAUSE_S=0.1	# a look is a process of the engine
+
 setup() {
 	image_setup
 }
@@ -237,27 +240,6 @@ no_log() {
 # count_log REGEX: prints how many lines of the logs are like that.
 count_log() {
 	logs | grep -caE -e "$1" || :
-}
-
-# The one place where something is waited for by looking again and again.
-wait_for() {
-	local within=20 what end
-	if [ "$1" = --within ]; then
-		within=$2
-		shift 2
-	fi
-	what=$1
-	shift
-	end=$((SECONDS + within + 1))
-	until "$@" >"$OUTPUT/last_look" 2>&1; do
-		if [ $SECONDS -ge $end ]; then
-			cat "$OUTPUT/last_look" >&2
-			fail "waited in vain for $what"
-			return
-		fi
-		# Nobody writes to this one: a pause without a process.
-		read -r -t 0.1 <>"$OUTPUT/pause" || :
-	done
 }
 
 _at_rest() {
