@@ -149,9 +149,9 @@ $(BUILD)/%.o: %.c Makefile
 	    $(SANITIZER) -fPIE -MMD -c -o $@ $<
 
 # --- unit tests: the file under test, and what it cannot do without ------------
-UNIT_TESTS = $(addprefix $(BUILD)/tests/unit/, test_channel test_dump test_environment \
-	test_explain test_format test_fsm test_log test_rpc test_sandbox \
-	test_settings test_table test_translate test_view)
+UNIT_TESTS = $(addprefix $(BUILD)/tests/unit/, test_answer test_channel test_dump \
+	test_environment test_explain test_format test_fsm test_log test_request test_rpc \
+	test_sandbox test_settings test_table test_view)
 
 $(BUILD)/tests/unit/test_channel: $(BUILD)/supervisor/collector/channel.o \
 	$(PROTO_OBJECTS)
@@ -170,7 +170,8 @@ $(BUILD)/tests/unit/test_table: $(BUILD)/supervisor/table.o $(FAKE_LOG)
 
 $(BUILD)/tests/unit/test_sandbox: $(BUILD)/supervisor/gate/sandbox.o
 $(BUILD)/tests/unit/test_rpc: $(BUILD)/proto/rpc.o $(MSGPACK)
-$(BUILD)/tests/unit/test_translate: $(BUILD)/supervisor/gate/translate.o \
+$(BUILD)/tests/unit/test_answer $(BUILD)/tests/unit/test_request: \
+	$(BUILD)/tests/unit/message.o $(BUILD)/supervisor/gate/translate.o \
 	$(BUILD)/proto/rpc.o $(PROTO_OBJECTS) $(MSGPACK)
 $(BUILD)/tests/unit/test_view: $(addprefix $(BUILD)/supervisor/gate/, view.o \
 	translate.o) $(BUILD)/proto/rpc.o $(PROTO_OBJECTS) $(MSGPACK)
