@@ -156,16 +156,17 @@ UNIT_TESTS = $(addprefix $(BUILD)/tests/unit/, test_answer test_channel test_dum
 $(BUILD)/tests/unit/test_channel: $(BUILD)/supervisor/collector/channel.o \
 	$(PROTO_OBJECTS)
 FAKE_LOG = $(BUILD)/tests/unit/fake_log.o $(PROTO_OBJECTS)
+DIRECTORY = $(BUILD)/tests/unit/directory.o
 $(BUILD)/tests/unit/test_dump: $(addprefix $(BUILD)/supervisor/, dump.o \
-	environment.o) $(FAKE_LOG)
+	environment.o) $(DIRECTORY) $(FAKE_LOG)
 $(BUILD)/tests/unit/test_environment: $(BUILD)/supervisor/environment.o \
-	$(FAKE_LOG)
-$(BUILD)/tests/unit/test_explain: $(BUILD)/supervisor/explain.o $(FAKE_LOG)
+	$(DIRECTORY) $(FAKE_LOG)
+$(BUILD)/tests/unit/test_explain: $(BUILD)/supervisor/explain.o $(DIRECTORY) $(FAKE_LOG)
 $(BUILD)/tests/unit/test_format: $(BUILD)/supervisor/collector/format.o \
 	$(PROTO_OBJECTS)
 $(BUILD)/tests/unit/test_fsm: $(BUILD)/supervisor/fsm.o
 $(BUILD)/tests/unit/test_log: $(BUILD)/supervisor/log.o $(PROTO_OBJECTS)
-$(BUILD)/tests/unit/test_settings: $(PROTO_OBJECTS)
+$(BUILD)/tests/unit/test_settings: $(DIRECTORY) $(PROTO_OBJECTS)
 $(BUILD)/tests/unit/test_table: $(BUILD)/supervisor/table.o $(FAKE_LOG)
 
 $(BUILD)/tests/unit/test_sandbox: $(BUILD)/supervisor/gate/sandbox.o

@@ -16,9 +16,8 @@
 #include <cmocka.h>
 
 #include "supervisor.h"
+#include "tests/unit/directory.h"
 #include "tests/unit/fake_log.h"
-
-static char directory[64];
 
 static const char *
 path(const char *name)
@@ -34,21 +33,9 @@ path(const char *name)
 static int
 set_up(void **state)
 {
-	(void)state;
-	strcpy(directory, "/tmp/dump.XXXXXX");
-	assert_non_null(mkdtemp(directory));
+	make_directory(state);
 	said_nothing();
 	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
 }
 
 /* The bytes of a file; *length if it is not NULL. */
@@ -487,7 +474,7 @@ file_system_that_takes_nothing_is_said_once(void **state)
 	assert_int_equal(said_count, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, remove_directory)
 
 int
 main(void)

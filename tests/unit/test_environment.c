@@ -14,9 +14,8 @@
 #include <cmocka.h>
 
 #include "supervisor.h"
+#include "tests/unit/directory.h"
 #include "tests/unit/fake_log.h"
-
-static char directory[64];
 
 static const char *
 path(const char *name)
@@ -47,22 +46,10 @@ put(const char *name, const char *value)
 static int
 set_up(void **state)
 {
-	(void)state;
-	strcpy(directory, "/tmp/environment.XXXXXX");
-	assert_non_null(mkdtemp(directory));
+	make_directory(state);
 	environment_import(directory, true, true);
 	said_nothing();
 	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
 }
 
 static void
@@ -440,7 +427,7 @@ missing_directory_is_said_once(void **state)
 	assert_value("A", "1");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, remove_directory)
 
 int
 main(void)

@@ -16,31 +16,19 @@
 #include <cmocka.h>
 
 #include "supervisor.h"
+#include "tests/unit/directory.h"
 #include "tests/unit/fake_log.h"
 
 int given_directory = -1;	/* main.c's */
 
-static char directory[64];
 static char path[128];
 
 static int
 set_up(void **state)
 {
-	(void)state;
-	strcpy(directory, "/tmp/explain.XXXXXX");
-	assert_non_null(mkdtemp(directory));
+	make_directory(state);
 	snprintf(path, sizeof(path), "%s/run", directory);
 	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
 }
 
 static void
@@ -343,7 +331,7 @@ lack_of_room(void **state)
 	assert_non_null(strstr(explain_exec(path, EIO), strerror(EIO)));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, remove_directory)
 
 int
 main(void)

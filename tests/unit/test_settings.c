@@ -16,11 +16,11 @@
 #include "proto/settings.h"
 #include "proto/state.h"
 #include "proto/values.h"
+#include "tests/unit/directory.h"
 
 #define DAY_MS		(INT64_C(24) * 3600 * 1000)
 #define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
 
-static char directory[64];
 static int directory_fd;
 
 static struct settings settings;	/* what was read last ... */
@@ -30,9 +30,7 @@ static char faults[32][SETTING_FAULT_MAX];
 static int
 set_up(void **state)
 {
-	(void)state;
-	strcpy(directory, "/tmp/settings.XXXXXX");
-	assert_non_null(mkdtemp(directory));
+	make_directory(state);
 	directory_fd = open(directory, O_RDONLY | O_DIRECTORY);
 	return directory_fd == -1;
 }
@@ -40,12 +38,8 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-	char command[128];
-
-	(void)state;
 	close(directory_fd);
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
+	return remove_directory(state);
 }
 
 /* Whatever is there by that name, a directory, too. */
