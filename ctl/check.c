@@ -110,6 +110,20 @@ is_there(int directory, const char *file)
 	return fstatat(directory, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* Is it a directory?  If something else is there, that is a fault. */
+static bool
+check_is_directory(int directory, const char *name, const char *of)
+{
+	struct stat st;
+
+	if (!is_there(directory, name))
+		return false;
+	if (fstatat(directory, name, &st, 0) == 0 && S_ISDIR(st.st_mode))
+		return true;
+	fault("%s is not a directory (it is one of %s)", name, of);
+	return false;
+}
+
 /* control/X, where X is one of the letters that runsv(8) has. */
 static void
 check_control(int directory)
@@ -118,6 +132,8 @@ check_control(int directory)
 	char file[] = "control/X";
 	const char *letter;
 
+	if (!check_is_directory(directory, "control", "programs, as in control/t"))
+		return;
 	for (letter = letters; *letter != '\0'; letter++) {
 		file[sizeof(file) - 2] = *letter;
 		if (is_there(directory, file))
@@ -145,6 +161,49 @@ check_programs(int directory)
 			check_program(directory, name);
 	}
 	check_control(directory);
+}
+
+/* --- variables and dependencies ------------------------------------------------------- */
+
+/* What keeps run from being started, as the supervisor has it: a directory does not. */
+static void
+check_variables(int directory)
+{
+	char file[NAME_MAX + sizeof("env/")], **names;
+	int i, fd, count;
+
+	if (!check_is_directory(directory, "env", "files, one for each variable"))
+		return;
+	if ((count = directory_names(directory, "env", &names)) == -1)
+		fault("env cannot be read: %s", strerror(errno));
+	for (i = 0; i < count; i++) {
+		if (names[i][0] == '.' || strchr(names[i], '=') != NULL)
+			continue;
+		snprintf(file, sizeof(file), "env/%s", names[i]);
+		fd = openat(directory, file,
+		    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		if (fd == -1)
+			fault("%s cannot be read: %s", escape(file),
+			    strerror(errno));
+		else
+			close(fd);
+	}
+	directory_free(names, count);
+}
+
+/* A logger is in no order of services; it waits all the same for those that it names. */
+static void
+check_logger_depends(int parent, int directory)
+{
+	const char *why;
+	char *text = depends_read(directory, &why), *name;
+
+	if (why != NULL)
+		fault("depends: %s", why);
+	while ((name = settings_line(&text, NULL)) != NULL)
+		if (!is_there(parent, name))
+			fault("depends on %s, which is not there (remove the "
+			    "line from depends, or add it)", escape(name));
 }
 
 /* --- misspellings --------------------------------------------------------------------- */
@@ -213,6 +272,9 @@ check_directory(int parent, const char *name)
 	settings_read(directory, settings_list(directory), &settings,
 	    setting_fault, NULL);
 	check_programs(directory);
+	check_variables(directory);
+	if (strchr(name, '/') != NULL)
+		check_logger_depends(parent, directory);
 	warn_of_names(directory);
 	if (is_there(directory, "log") && strchr(name, '/') == NULL) {
 		snprintf(logger, sizeof(logger), "%s/log", name);

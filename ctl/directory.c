@@ -14,8 +14,6 @@
 
 #include "ctl/ctl.h"
 
-#define DEPENDS_MAX	65536	/* bytes of depends */
-
 static int
 by_name(const void *a, const void *b)
 {
@@ -137,23 +135,11 @@ char *
 depends_read(int directory, const char **why)
 {
 	static char text[DEPENDS_MAX + 1];
-	ssize_t length = -1;
-	int fd;
+	struct stat st;
 
 	*why = NULL;
-	fd = openat(directory, "depends",
-	    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd == -1 && errno == ENOENT)
+	if (fstatat(directory, "depends", &st, AT_SYMLINK_NOFOLLOW) == -1)
 		return NULL;
-	if (fd != -1)
-		length = read(fd, text, DEPENDS_MAX);
-	if (length == -1)
-		*why = strerror(errno);
-	else if (length == DEPENDS_MAX)
-		*why = "it is too long";
-	else
-		text[length] = '\0';
-	if (fd != -1)
-		close(fd);
+	*why = settings_text(directory, "depends", text, sizeof(text));
 	return *why == NULL ? text : NULL;
 }

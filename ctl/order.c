@@ -77,7 +77,7 @@ read_needs(int parent, const char *path, struct ordered *service)
 	text = depends_read(directory, &why);
 	close(directory);
 	if (why != NULL)
-		complain(service, "depends cannot be read: %s", why);
+		complain(service, "depends: %s", why);
 	while ((name = settings_line(&text, NULL)) != NULL) {
 		other = order_find(name);
 		if (other == service)

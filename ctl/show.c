@@ -300,6 +300,9 @@ show(const char *name, const char *path, int directory)
 	};
 
 	shown.entries = settings_list(directory);
+	/* As the supervisor and runsv(8) have it, a link to nothing is no down. */
+	if (faccessat(directory, "down", F_OK, 0) == -1)
+		shown.entries &= ~ENTRY(DOWN);
 	settings_read(directory, shown.entries, &shown.settings, take_fault,
 	    &shown);
 	if (json)

@@ -190,36 +190,34 @@ complain(struct reader *reader, const char *found, const char *expected)
 	reader->fault(reader->argument, text);
 }
 
-/* The file's text, with its end, or NULL: that has been said. */
-static char *
-read_file(struct reader *reader, char text[FILE_MAX + 1])
+const char *
+settings_text(int directory, const char *path, char *text, size_t size)
 {
+	const char *why = NULL;
 	ssize_t length = -1;
 	struct stat st;
 	int fd;
 
-	reader->line = 0;
-	fd = openat(reader->directory, entry_names[reader->entry],
+	fd = openat(directory, path,
 	    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd != -1 && fstat(fd, &st) == 0) {
 		if (S_ISREG(st.st_mode))
-			length = read(fd, text, FILE_MAX);
+			length = read(fd, text, size - 1);
 		else
 			errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 	}
 	if (length == -1)
-		complain(reader, "", errno == EINVAL ?
-		    "it is not a regular file" : strerror(errno));
-	else if (length == FILE_MAX)
-		complain(reader, "", "it is too long");
+		why = errno == EINVAL ? "it is not a regular file" :
+		    strerror(errno);
+	else if ((size_t)length == size - 1)
+		why = "it is too long";
 	else if (memchr(text, '\0', (size_t)length) != NULL)
-		complain(reader, "", "it holds a zero byte");
+		why = "it holds a zero byte";
 	else
 		text[length] = '\0';
 	if (fd != -1)
 		close(fd);
-	return length == -1 || length == FILE_MAX ||
-	    memchr(text, '\0', (size_t)length) != NULL ? NULL : text;
+	return why;
 }
 
 /* Takes over one that is a number, as set() does. */
@@ -375,11 +373,16 @@ static void
 read_setting(struct reader *reader)
 {
 	struct settings before = *reader->settings;
-	char text[FILE_MAX + 1], *rest = read_file(reader, text);
+	char text[FILE_MAX + 1];
+	const char *why = settings_text(reader->directory,
+	    entry_names[reader->entry], text, sizeof(text));
 	unsigned faults = reader->faults;
 
-	if (rest != NULL)
-		read_lines(reader, rest);
+	reader->line = 0;
+	if (why != NULL)
+		complain(reader, "", why);
+	else
+		read_lines(reader, text);
 	if (reader->faults > faults)
 		*reader->settings = before;
 }

@@ -9,6 +9,7 @@
 #define PROTO_SETTINGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* What a service directory may hold, as bits of a set: 1u << ENTRY_RUN ... */
@@ -135,6 +136,14 @@ unsigned settings_read(int directory, uint32_t entries, struct settings *,
 
 /* Lines of a file that has several, as settings and depends do. */
 char	*settings_line(char **text, unsigned *count);
+
+/*
+ * The text of a file below an open directory, with its end, into a buffer that has room
+ * for a byte more than it may have.  Not NULL: why it cannot be read.
+ */
+const char *settings_text(int directory, const char *path, char *text, size_t size);
+
+#define DEPENDS_MAX	65536	/* bytes of depends */
 
 /* Entries whose content settings_read reads: without them, all is default. */
 extern const uint32_t settings_entries;

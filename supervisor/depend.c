@@ -6,15 +6,13 @@
  * waits for, and is looked at again when that comes up or the services change.
  * So nobody keeps a graph, and the file is read when it counts.
  */
-#include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "supervisor.h"
 
-#define FILE_MAX_BYTES	65536
 #define READY		UINT16_MAX	/* waits_for: in `ready`, for nothing */
 #define CIRCLE_SHOWN	10		/* names of a circle */
 
@@ -33,36 +31,16 @@ complain(struct service *service, const char *text)
 	service->complaint = hash;
 }
 
-/* What the file says, to be cut up; until the next call.  NULL: nothing. */
+/* What the file says, to be cut up; until the next call.  NULL: nothing, or *why. */
 char *
-depend_read(struct service *service)
+depend_read(const struct service *service, const char **why)
 {
-	static char text[FILE_MAX_BYTES + 1];
-	const struct state_slot *slot = service_slot(service);
-	char line[1024];
-	ssize_t length;
-	int fd;
+	static char text[DEPENDS_MAX + 1];
 
 	/* Not where the directory was: by now there may be another. */
-	fd = open(run_path(slot, "depends"),
-	    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR))
-		return NULL;
-	length = fd == -1 ? -1 : read(fd, text, FILE_MAX_BYTES);
-	if (length == -1 || length == FILE_MAX_BYTES) {
-		snprintf(line, sizeof(line), "%s: %s cannot be read: %s; it "
-		    "counts for nothing", escape(slot->name),
-		    escape(run_path(slot, "depends")), length == -1 ?
-		    strerror(errno) : "it is too long");
-		complain(service, line);
-		length = -1;
-	}
-	if (fd != -1)
-		close(fd);
-	if (length == -1)
-		return NULL;
-	text[length] = '\0';
-	return text;
+	*why = settings_text(AT_FDCWD, run_path(service_slot(service),
+	    "depends"), text, sizeof(text));
+	return *why == NULL ? text : NULL;
 }
 
 static struct service *
@@ -114,6 +92,28 @@ wait_no_more(struct service *service)
 	service->waits_for = 0;
 }
 
+/* Why it is kept down, until it is looked at again. */
+static void __attribute__((format(printf, 2, 3)))
+hold(struct service *service, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	reason_set(service, "%s", text);
+	service->held = true;
+}
+
+/* What it waits for will not come, because that one has failed. */
+static void
+hold_for(struct service *service, const struct service *failed)
+{
+	hold(service, STATE_WAITS "%s, which has failed",
+	    escape(service_slot(failed)->name));
+}
+
 /* They wait for each other: said of all of them, once, from the first name on. */
 static void
 complain_of_circle(struct service *service)
@@ -128,6 +128,7 @@ complain_of_circle(struct service *service)
 			first = other;
 	other = first;
 	do {
+		hold(other, "depends on itself through others");
 		if (count++ < CIRCLE_SHOWN)
 			length += (unsigned)snprintf(line + length,
 			    sizeof(line) - length, "%s%s", count > 1 ? ", " :
@@ -146,14 +147,6 @@ complain_of_circle(struct service *service)
 		other->complaint = service->complaint;
 }
 
-/* What a service waits for will not come, because this one has failed. */
-static void
-hold(struct service *service, const struct service *failed)
-{
-	reason_set(service, STATE_WAITS "%s, which has failed",
-	    escape(service_slot(failed)->name));
-	service->held = true;
-}
 
 /* The last of those that wait for each other, if it has failed, or NULL. */
 static const struct service *
@@ -178,7 +171,7 @@ wait_for(struct service *service, struct service *other)
 
 	wait_in(service, &other->waiters, number_of(other));
 	if ((failed = failure_before(service)) != NULL)
-		hold(service, failed);
+		hold_for(service, failed);
 	for (steps = 0; at != NULL && at != service && steps < STATE_SLOTS;
 	    steps++)
 		at = waited_for(at);
@@ -214,18 +207,24 @@ is_right(struct service *service, const struct service *other, const char *name)
 	else
 		return true;
 	complain(service, line);
+	if (other == service)
+		hold(service, "depends on itself");
+	else
+		hold(service, "depends on %s, which is not there",
+		    escape(name));
 	return false;
 }
 
 /*
  * Has a service to wait before it can start?  It is started when that has come
- * about; where it cannot, that is said.
+ * about; where it cannot, that is said.  A file that does not parse makes it broken.
  */
 bool
 depend_blocks(struct service *service)
 {
-	char *text = NULL, *name;
 	struct service *other, *first = NULL;
+	const char *why = NULL;
+	char *text = NULL, *name;
 	bool unknown = false;
 
 	wait_no_more(service);
@@ -233,7 +232,9 @@ depend_blocks(struct service *service)
 		reason_clear(service);
 	service->held = false;
 	if (service->entries & ENTRY(DEPENDS))
-		text = depend_read(service);
+		text = depend_read(service, &why);
+	if (why != NULL)
+		setting_fault(service, ENTRY_DEPENDS, why);
 	if (text == NULL)
 		return false;
 	while ((name = settings_line(&text, NULL)) != NULL) {
@@ -294,7 +295,7 @@ depend_failed(struct service *failed)
 	    next = service_at(next - 1u)->next_waiter)
 		found[count++] = next;
 	for (i = 0; i < count; i++) {
-		hold(service_at(found[i] - 1u), failed);
+		hold_for(service_at(found[i] - 1u), failed);
 		for (next = service_at(found[i] - 1u)->waiters;
 		    next != 0 && count < STATE_SLOTS;
 		    next = service_at(next - 1u)->next_waiter)
@@ -341,12 +342,13 @@ depend_start(struct service *service)
 	uint32_t visit = depend_visit();
 	unsigned count = 0, i;
 	struct service *other;
+	const char *why;
 	char *text, *name;
 
 	service->visit = visit;
 	found[count++] = number_of(service);
 	for (i = 0; i < count; i++) {
-		text = depend_read(service_at(found[i] - 1u));
+		text = depend_read(service_at(found[i] - 1u), &why);
 		while (text != NULL && (name = settings_line(&text, NULL)) != NULL) {
 			other = find(name);
 			if (other == NULL &&

@@ -59,13 +59,13 @@ note(struct service *service)
 	struct service *logger, *other;
 	struct depends *depends;
 	char *text = NULL, *name;
-	const char *p;
+	const char *p, *why;
 	size_t lines = 2;
 
 	if (service->depends != NULL)
 		return;
 	if (service->entries & ENTRY(DEPENDS))
-		text = depend_read(service);
+		text = depend_read(service, &why);
 	if ((logger = logger_of(service)) != NULL && !takes_part(logger))
 		logger = NULL;
 	if (text == NULL && logger == NULL)

@@ -204,8 +204,8 @@ service_event(struct service *service, enum service_event event)
 	step = fsm_step(slot->state, slot->want, event, &policy);
 	/* To know costs system calls: so only of what would start. */
 	if (step.action == ACTION_START) {
-		policy.broken = !setting_load(service);
-		policy.blocked = !policy.broken && depend_blocks(service);
+		policy.blocked = setting_load(service) && depend_blocks(service);
+		policy.broken = service->broken;
 		step = fsm_step(slot->state, slot->want, event, &policy);
 	}
 	if (step.unfit && event == EVENT_TIMER)

@@ -34,6 +34,18 @@ fault_cb(void *argument, const char *text)
 	faults->any = true;
 }
 
+/* A file that is read apart from the settings does not parse, either. */
+void
+setting_fault(struct service *service, enum entry entry, const char *why)
+{
+	struct faults faults = { service, service->broken };
+	char text[SETTING_FAULT_MAX];
+
+	snprintf(text, sizeof(text), "%s: %s", entry_names[entry], why);
+	fault_cb(&faults, text);
+	service->broken = true;
+}
+
 static void
 unreadable(struct faults *faults, int error)
 {

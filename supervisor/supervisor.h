@@ -312,7 +312,7 @@ char	**variables_begin(const struct service *, bool run, int *error);
 void	variables_end(void);
 
 /* depend.c: what has to be up before a service starts */
-char	*depend_read(struct service *);
+char	*depend_read(const struct service *, const char **why);
 bool	depend_blocks(struct service *);
 void	depend_up(struct service *);
 void	depend_failed(struct service *);
@@ -343,6 +343,7 @@ void	index_insert(struct service *);
 
 /* setting.c: what a service's directory says of it */
 bool	setting_load(struct service *);
+void	setting_fault(struct service *, enum entry, const char *why);
 void	setting_forget(struct service *);
 const struct settings *setting_of(const struct service *);
 bool	setting_is_ready_later(const struct service *);

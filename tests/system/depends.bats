@@ -115,7 +115,7 @@ stop_all() {
 	no_output '^\*\*\* [abc]: '
 }
 
-@test "blanks, comments, carriage returns, names twice; what is no file" {
+@test "blanks, comments, carriage returns, names twice; an empty file" {
 	depending a
 	printf '# what a needs\r\n\n  b  \n\tc\t# no name\nb\r\n#d\nb' \
 	    >"$ROOT/etc/service/a/depends"
@@ -123,16 +123,47 @@ stop_all() {
 	rmdir "$ROOT/etc/service/c	# no name"
 	depending 'c	# no name'
 	depending b
-	depending dir
-	mkdir "$ROOT/etc/service/dir/depends"
 	depending empty
 	: >"$ROOT/etc/service/empty/depends"
 	container_start --
-	wait_up a b dir empty
-	count_said 1 'dir: /etc/service/dir/depends cannot be read: Is a directory'
-	count_said 1 '[a-z]+: '
+	wait_up a b empty
+	count_said 0 '[a-z]+: '
 	stop_all
 	in_order '^a ends$' '^b ends$'
+}
+
+@test "a file that does not parse: failed, and says why, until it is mended" {
+	local name error
+	for name in dir link fifo zero long web; do
+		depending $name
+	done
+	mkdir "$ROOT/etc/service/dir/depends"
+	ln -s /nowhere "$ROOT/etc/service/link/depends"
+	mkfifo "$ROOT/etc/service/fifo/depends"
+	printf 'web\0\nnone' >"$ROOT/etc/service/zero/depends"
+	printf '%70000s\n' web >"$ROOT/etc/service/long/depends"
+	container_start --
+	wait_up web
+	while read -r name error; do
+		wait_for "$name to fail" _is "$name" state failed
+		_is "$name" error "depends: $error"
+	done <<-'EOF'
+	dir Is a directory
+	link No such file or directory
+	fifo it is not a regular file
+	zero it holds a zero byte
+	long it is too long
+	EOF
+	count_said 1 'zero: depends: it holds a zero byte \(in /etc/service/zero\)$'
+	count_said 5 '[a-z]+: '
+	ctl 1 start zero
+	[ "$err" = '*** zero: depends: it holds a zero byte' ]
+	depends_on zero web
+	ctl 0 start zero
+	_is zero state up
+	_is zero error None
+	stop_all
+	in_order '^zero ends$' '^web ends$'
 }
 
 @test "start starts what is needed first, in any depth, whatever the file down says" {
@@ -273,6 +304,7 @@ stop_all() {
 	wait_up other
 	wait_waits web front
 	count_said 1 'web: depends on db, which is not in /etc/service \(mkdir /etc/service/db, or remove the line from /etc/service/web/depends\)$'
+	_is web error 'depends on db, which is not there'
 	ctl 0 rescan
 	ctl 1 start front
 	[[ $err == '*** front: '*depends* ]]
@@ -283,6 +315,7 @@ stop_all() {
 	wait_up front
 	wait_output '^.db up'
 	started_in_order .db web front
+	_is web error None
 	# It goes, and so does the next.
 	container_exec mv /etc/service/db /srv/db
 	wait_unknown db
@@ -295,6 +328,19 @@ stop_all() {
 	wait_waits web
 	ctl 1 start front
 	[ "$(ups front)" -eq 1 ]
+}
+
+@test "what is missing is known after the supervisor's death, and forgotten when it is there" {
+	depending web db
+	container_start --
+	wait_for "web to wait" _is web error 'depends on db, which is not there'
+	restart_supervisor
+	wait_lines 2 '^\*\*\* web: depends on db, which is not in /etc/service '
+	_is web error 'depends on db, which is not there'
+	depending .db
+	container_exec mv /etc/service/.db /etc/service/db
+	wait_up web
+	_is web error None
 }
 
 @test "names that no service can have" {
@@ -324,6 +370,11 @@ stop_all() {
 	wait_up free x
 	wait_waits self a b c after after-self
 	count_said 1 'self: depends on itself'
+	_is self error 'depends on itself'
+	for name in a b c; do
+		_is $name error 'depends on itself through others'
+	done
+	_is after error None
 	wait_output '^\*\*\* a, b, c depend on each other in a circle; none of them is started \(edit their depends files\)$'
 	ctl 0 rescan
 	ctl 1 start b
@@ -334,6 +385,9 @@ stop_all() {
 	depends_on self x
 	ctl 0 rescan
 	wait_up a b c self after after-self
+	for name in a b c self; do
+		_is $name error None
+	done
 	started_in_order c b a after
 	started_in_order self after-self
 	count_said 2 '.*depend'
