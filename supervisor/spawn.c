@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -128,15 +129,24 @@ set_descriptors(const struct spawn *spawn)
 	return 0;
 }
 
-/* Who could be killed first if memory is short (proc(5)). */
+/*
+ * Who could be killed first if memory is short (proc(5)).  It is only raised, with the
+ * right to lower it, too: the container's own was set by whoever runs the container.
+ */
 static int
 set_oom_score(int score)
 {
-	char text[8];
+	char own[16] = "", text[8];
 	int length = snprintf(text, sizeof(text), "%d", score);
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
 
-	return fd != -1 && write(fd, text, (size_t)length) == length ? 0 : -1;
+	if (fd == -1 || read(fd, own, sizeof(own) - 1) == -1)
+		return -1;
+	if (atoi(own) > score) {
+		errno = EACCES;
+		return -1;
+	}
+	return write(fd, text, (size_t)length) == length ? 0 : -1;
 }
 
 /*

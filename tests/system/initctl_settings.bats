@@ -133,6 +133,23 @@ env TOKEN /etc/service/web/env/TOKEN" ]
 	[[ $out != *hush* ]]
 }
 
+@test "show: a link to nothing is no down, as it is to the supervisor" {
+	good_service web
+	ln -s /nowhere "$ROOT/etc/service/web/down"
+	good_service db
+	root_file /etc/service/db/down </dev/null
+	ctl 0 show web
+	grep -qE '^down +no ' <<<"$out"
+	ctl 0 show db
+	grep -qE '^down +yes ' <<<"$out"
+	container_start --
+	wait_output '^web up'
+	container_kill TERM
+	container_wait
+	[ "$status" -eq 0 ]
+	[ "$(count_output '^db up')" -eq 0 ]
+}
+
 @test "show --json" {
 	good_service web
 	setting web umask 022
@@ -238,15 +255,17 @@ faulty() {
 	good_service web
 	good_service db
 	local name
-	for name in type restart every umask nice limits notification-fd \
-	    timeout-up down-signal max-death-tally health-interval; do
+	local names="type restart every user umask nice limits working-directory \
+	    oom-score-adj notification-fd timeout-up timeout-kill timeout-finish \
+	    timeout-watchdog down-signal reload-signal max-death-tally health-interval \
+	    health-threshold log-prefix"
+	for name in $names; do
 		setting web $name "what is this"
 	done
 	setting db type ''
 	ctl 1 check
-	[ "$out" = "2 services, 12 faults" ]
-	for name in type restart every umask nice limits notification-fd \
-	    timeout-up down-signal max-death-tally health-interval; do
+	[ "$out" = "2 services, 21 faults" ]
+	for name in $names; do
 		grep -q "^\*\*\* web: $name: line 1: " <<<"$err" || fail "$name: $err"
 	done
 	grep -q "^\*\*\* db: type: it is empty" <<<"$err"
@@ -290,6 +309,41 @@ faulty() {
 	    "*** rest/log: run is not executable (chmod +x)" \
 	    "*** nologger/log: run is missing (a service is a directory with a program of that name)"
 	[ "$out" = "11 services, 15 faults" ]
+}
+
+@test "check: variables, controls and loggers" {
+	good_service good
+	root_file /etc/service/good/env/A <<<1
+	root_file /etc/service/good/env/.hidden </dev/null
+	mkdir "$ROOT/etc/service/good/env/folder"
+	root_file /etc/service/good/control/t 755 <<<'#!/bin/sh'
+	good_service good/log
+	setting good/log depends good
+	ctl 0 check
+	[ "$out" = "1 service, no faults" ]
+	good_service file
+	setting file env x
+	setting file control x
+	good_service link
+	mkdir "$ROOT/etc/service/link/env"
+	ln -s /nowhere "$ROOT/etc/service/link/env/TOKEN"
+	ln -s /nowhere "$ROOT/etc/service/link/control"
+	good_service logged
+	good_service logged/log
+	setting logged/log depends none
+	good_service zero
+	printf 'good\0\nx\n' >"$ROOT/etc/service/zero/depends"
+	good_service zero/log
+	mkdir "$ROOT/etc/service/zero/log/depends"
+	faulty 1 \
+	    "*** file: control is not a directory (it is one of programs, as in control/t)" \
+	    "*** file: env is not a directory (it is one of files, one for each variable)" \
+	    "*** link: control is not a directory (it is one of programs, as in control/t)" \
+	    "*** link: env/TOKEN cannot be read: No such file or directory" \
+	    "*** logged/log: depends on none, which is not there (remove the line from depends, or add it)" \
+	    "*** zero: depends: it holds a zero byte" \
+	    "*** zero/log: depends: Is a directory"
+	[ "$out" = "5 services, 7 faults" ]
 }
 
 @test "check: dependencies" {

@@ -29,6 +29,10 @@ broken_files() {
 	timeout-up|3s|line 1: "3s" is not a number of milliseconds
 	timeout-kill|-1|line 1: "-1" is not a number of milliseconds
 	timeout-finish|1e3|line 1: "1e3" is not a number of milliseconds
+	timeout-watchdog|0|line 1: "0" is not a number of milliseconds
+	timeout-watchdog|9|only the type notify can say that it lives (echo notify >type)
+	health-interval|often|line 1: "often" is not an interval such as 10s or 1m
+	health-threshold|0|line 1: "0" is not a number from 1 to 1000
 	reload-signal|RELOAD|line 1: "RELOAD" is not the name or number of a signal (USR2, SIGUSR2 or 12)
 	EOF
 	while IFS='|' read -r file good; do
@@ -58,6 +62,8 @@ broken_files() {
 	timeout-up|9
 	timeout-kill|9
 	timeout-finish|9
+	health-interval|9
+	health-threshold|9
 	reload-signal|HUP
 	EOF
 }

@@ -399,19 +399,37 @@ limits_are_lines(void **state)
 	assert_int_equal(settings.limits, 0);
 }
 
+/* The names are those of prlimit(1). */
 static void
 each_limit_has_a_name(void **state)
 {
+	static const struct {
+		const char	*name;
+		int		resource;
+	} limits[] = {
+		{ "as", RLIMIT_AS }, { "core", RLIMIT_CORE },
+		{ "cpu", RLIMIT_CPU }, { "data", RLIMIT_DATA },
+		{ "fsize", RLIMIT_FSIZE }, { "locks", RLIMIT_LOCKS },
+		{ "memlock", RLIMIT_MEMLOCK }, { "msgqueue", RLIMIT_MSGQUEUE },
+		{ "nice", RLIMIT_NICE }, { "nofile", RLIMIT_NOFILE },
+		{ "nproc", RLIMIT_NPROC }, { "rss", RLIMIT_RSS },
+		{ "rtprio", RLIMIT_RTPRIO }, { "rttime", RLIMIT_RTTIME },
+		{ "sigpending", RLIMIT_SIGPENDING }, { "stack", RLIMIT_STACK },
+	};
 	char line[64];
-	int resource;
+	size_t i;
 
 	(void)state;
-	for (resource = 0; resource < LIMITS_MAX; resource++) {
+	assert_int_equal(COUNT(limits), LIMITS_MAX);
+	for (i = 0; i < COUNT(limits); i++) {
+		assert_string_equal(limit_name(limits[i].resource),
+		    limits[i].name);
 		settings_default(&settings);
-		snprintf(line, sizeof(line), "%s 1 2", limit_name(resource));
+		snprintf(line, sizeof(line), "%s 1 2", limits[i].name);
 		assert_true(value_limit(&settings, line));
 		assert_int_equal(settings.limits, 1);
-		assert_int_equal(settings.limit[0].resource, resource);
+		assert_int_equal(settings.limit[0].resource,
+		    limits[i].resource);
 	}
 	assert_string_equal(limit_name(LIMITS_MAX), "?");
 }
