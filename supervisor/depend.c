@@ -7,7 +7,6 @@
  * So nobody keeps a graph, and the file is read when it counts.
  */
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,16 +92,10 @@ wait_no_more(struct service *service)
 }
 
 /* Why it is kept down, until it is looked at again. */
-static void __attribute__((format(printf, 2, 3)))
-hold(struct service *service, const char *format, ...)
+static void
+hold(struct service *service, const char *reason)
 {
-	char text[1024];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	reason_set(service, "%s", text);
+	reason_set(service, "%s", reason);
 	service->held = true;
 }
 
@@ -110,8 +103,11 @@ hold(struct service *service, const char *format, ...)
 static void
 hold_for(struct service *service, const struct service *failed)
 {
-	hold(service, STATE_WAITS "%s, which has failed",
+	char reason[1024];
+
+	snprintf(reason, sizeof(reason), STATE_WAITS "%s, which has failed",
 	    escape(service_slot(failed)->name));
+	hold(service, reason);
 }
 
 /* They wait for each other: said of all of them, once, from the first name on. */
@@ -146,7 +142,6 @@ complain_of_circle(struct service *service)
 	    other = waited_for(other))
 		other->complaint = service->complaint;
 }
-
 
 /* The last of those that wait for each other, if it has failed, or NULL. */
 static const struct service *
@@ -207,11 +202,9 @@ is_right(struct service *service, const struct service *other, const char *name)
 	else
 		return true;
 	complain(service, line);
-	if (other == service)
-		hold(service, "depends on itself");
-	else
-		hold(service, "depends on %s, which is not there",
-		    escape(name));
+	snprintf(line, sizeof(line), "depends on %s, which is not there",
+	    escape(name));
+	hold(service, other == service ? "depends on itself" : line);
 	return false;
 }
 

@@ -192,7 +192,7 @@ struct service {
 	uint32_t	seen;		/* number of the scan that last saw it */
 	uint32_t	entries;	/* of its directory, as it was read last ... */
 	bool		broken : 1;	/* ... and something in it did not parse */
-	bool		held : 1;	/* its reason is one that has failed */
+	bool		held : 1;	/* its reason is what keeps it down */
 	uint8_t		told;		/* bits of word.c: what it was told */
 	uint16_t	channel;	/* 1 + its number there, or 0 */
 	uint16_t	next;		/* in index.c: 1 + the next of its bucket */
