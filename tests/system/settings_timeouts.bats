@@ -106,3 +106,20 @@ load settings
 	container_wait 8
 	[ "$status" -eq 0 ]
 }
+
+@test "timeout-finish: without it, finish has what the stop has left, and 5 seconds anyway" {
+	good_service web
+	root_file /etc/service/web/finish 755 <<-'EOF'
+	#!/bin/sh
+	trap '' TERM
+	echo "web finishes"
+	while :; do sleep 0.05; done
+	EOF
+	container_start KILL_PROCESS_TIMEOUT=0 -- --quiet
+	wait_up web
+	local start=$(now_ms)
+	ctl 0 --timeout 30 stop web
+	took "$start" 4900 15000
+	wait_output '^\*\*\* web/finish \(PID [0-9]+\) did not shut down in time\. Forcing it to exit\.$'
+	is "web" "$(value web state)" down
+}
