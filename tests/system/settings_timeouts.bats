@@ -115,7 +115,7 @@ load settings
 	echo "web finishes"
 	while :; do sleep 0.05; done
 	EOF
-	container_start KILL_PROCESS_TIMEOUT=0 -- --quiet
+	container_start KILL_PROCESS_TIMEOUT=1 -- --quiet
 	wait_up web
 	local start=$(now_ms)
 	ctl 0 --timeout 30 stop web
