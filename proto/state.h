@@ -32,7 +32,7 @@
 #include "proto/init.h"
 
 #define STATE_MAGIC	0x6d79696eu	/* "myin" */
-#define STATE_VERSION	4
+#define STATE_VERSION	5
 #define STATE_SLOTS	8192
 #define STATE_NAME_MAX	103		/* bytes of a service's name */
 #define STATE_PATH_MAX	255
@@ -112,21 +112,28 @@ struct state_slot {
 	_Atomic int32_t	pid;		/* of run or finish; 0, or a ticket */
 	int32_t		group;		/* process group run has left behind, or 0 */
 	int32_t		exit_status;	/* wait status of the last run */
-	int32_t		error;		/* errno of the last start, or 0 */
 	uint32_t	ends;		/* of run, and starts that failed */
 	uint32_t	restarts;
 	uint32_t	quick_deaths;	/* in a row, of less than a second */
 	_Atomic int32_t	successor;	/* stands for run when that has ended; 0 */
-	uint16_t	deaths;		/* since deaths_ms */
+	int16_t		error;		/* errno of the last start, or 0 */
 	uint8_t		reason;		/* 1 + its index in the table's, or 0 */
+	uint32_t	death_second;	/* in which it last died: fsm_count_death */
 	int32_t		watchdog_ms;	/* WATCHDOG_USEC; 0 unsaid, -1 none */
-	int64_t		deaths_ms;
+	uint64_t	deaths;		/* bit n: one n seconds before that one */
 	int64_t		since_ms;	/* in this state */
 	int64_t		started_ms;	/* the last start of run */
 	int64_t		deadline_ms;
 	_Atomic int32_t	probe;		/* pid of check or health; 0, or a ticket */
 	uint32_t	notifier;	/* of run's notification-fd: notify.c; or 0 */
 };
+
+/* How many times it has died, of late (state_slot.deaths). */
+static inline unsigned
+state_deaths(uint64_t deaths)
+{
+	return (unsigned)__builtin_popcountll(deaths);
+}
 
 /* Bits of state_slot.flags. */
 #define SLOT_REMOVED	0x1u	/* its directory is gone */

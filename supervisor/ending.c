@@ -9,19 +9,13 @@
 
 #include "supervisor.h"
 
-/* Within 60 seconds of the first, deaths are counted (max-death-tally). */
+/* For max-death-tally. */
 void
 ending_count(struct service *service)
 {
 	struct state_slot *slot = service_slot(service);
 
-	if (slot->deaths == 0 ||
-	    now_ms() - slot->deaths_ms >= DEATH_TALLY_MS) {
-		slot->deaths = 0;
-		slot->deaths_ms = now_ms();
-	}
-	if (slot->deaths < UINT16_MAX)
-		slot->deaths++;
+	fsm_count_death(&slot->deaths, &slot->death_second, now_ms());
 }
 
 /* Run has ended, and not because it was asked to. */
@@ -64,7 +58,7 @@ ending_explain(struct service *service, const struct service_policy *policy)
 	if (policy->exhausted && (policy->restart != RESTART_NEVER ||
 	    policy->every_ms > 0))
 		reason_set(service, "run has ended %u times within %d seconds "
-		    "(max-death-tally)", slot->deaths, DEATH_TALLY_MS / 1000);
+		    "(max-death-tally)", state_deaths(slot->deaths), DEATH_TALLY_S);
 	else if (slot->reason != 0)
 		;
 	else if (slot->error != 0)

@@ -32,6 +32,20 @@ start_interval_ms(uint32_t quick_deaths)
 	return interval_ms;
 }
 
+void
+fsm_count_death(uint64_t *deaths, uint32_t *second, int64_t now_ms)
+{
+	uint32_t now = (uint32_t)(now_ms / 1000), passed;
+
+	if (*deaths != 0 && now <= *second)
+		now = *second + 1;
+	passed = now - *second;
+	*second = now;
+	*deaths = passed >= DEATH_TALLY_S ? 0 :
+	    *deaths << passed & UINT64_MAX >> (64 - DEATH_TALLY_S);
+	*deaths |= 1;
+}
+
 static struct service_step
 step_to(enum service_state state, enum service_action action, int64_t delay_ms)
 {

@@ -17,7 +17,7 @@
 #define QUICK_DEATH_MS		1000	/* a run this short was no success */
 #define QUICK_DEATHS_MAX	5	/* in a row, before starts get rarer */
 #define BACKOFF_MAX_MS		30000
-#define DEATH_TALLY_MS	60000	/* in which deaths are counted */
+#define DEATH_TALLY_S	60	/* in which deaths are counted; at most 64 */
 #define KILL_PATIENCE_MS	5000	/* for the kernel, after a KILL */
 
 enum service_event {
@@ -77,6 +77,14 @@ struct service_step {
 	bool			over;	/* it has come to its end: wanted no more */
 	bool			unfit;	/* it is stopped for what it does not do */
 };
+
+/*
+ * Counts a death among those of the last DEATH_TALLY_S seconds: bit n of *deaths is
+ * one that came n seconds before *second, in which the last one did.  Starts are a
+ * second apart, so that one bit a second holds them all: one in a second that has its
+ * own is counted in the next.
+ */
+void	fsm_count_death(uint64_t *deaths, uint32_t *second, int64_t now_ms);
 
 struct service_step fsm_step(enum service_state, enum service_want,
 	    enum service_event, const struct service_policy *);

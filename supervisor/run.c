@@ -173,7 +173,7 @@ start_failed(struct service *service, int error)
 		    explain_exec(setting_of(service)->user[0] != '\0' ?
 		    SETUSER : run_path(slot, "run"), error));
 	table_change(&slot->sequence);
-	slot->error = error;
+	slot->error = (int16_t)error;
 	slot->exit_status = 111 << 8;
 	slot->quick_deaths++;
 	slot->ends++;

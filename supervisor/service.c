@@ -179,7 +179,7 @@ policy_of(struct service *service, enum service_event event)
 		    !(slot->flags & SLOT_UNFIT)),
 		.ended_well = ending_was_good(slot),
 		.exhausted = settings->max_death_tally > 0 &&
-		    slot->deaths >= settings->max_death_tally,
+		    state_deaths(slot->deaths) >= settings->max_death_tally,
 		.type = settings->type,
 		.restart = settings->restart,
 		.every_ms = settings->every_ms,

@@ -239,7 +239,8 @@ look_for_start(struct client *client, struct target *target,
 		 * One end may be that of what ran before; another is a failure, if
 		 * nobody has asked for it (as who restarts it, too, has).
 		 */
-		else if (slot->ends - target->ends >= 2 && slot->deaths >= 2)
+		else if (slot->ends - target->ends >= 2 &&
+		    state_deaths(slot->deaths) >= 2)
 			outcome_fail(client, target, slot, reason);
 	}
 }

@@ -447,6 +447,55 @@ restarts_are_paced(void **state)
 	assert_int_equal(wait_after(1, 3000), 0);
 }
 
+/* Deaths in the last 60 seconds: each at so many milliseconds. */
+static unsigned
+deaths_at(const int64_t *at_ms, size_t count)
+{
+	uint32_t second = 0;
+	uint64_t deaths = 0;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		fsm_count_death(&deaths, &second, at_ms[i]);
+	return state_deaths(deaths);
+}
+#define DEATHS_AT(...) \
+	deaths_at((const int64_t[]){ __VA_ARGS__ }, \
+	    sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
+
+/* max-death-tally: at any moment the last 60 seconds count, not those since a first. */
+static void
+deaths_are_counted_of_the_last_minute(void **state)
+{
+	const int64_t days_ms = INT64_C(365) * 86400 * 1000;
+	uint32_t second = 0;
+	uint64_t deaths = 0;
+	int64_t at_ms;
+
+	(void)state;
+	assert_int_equal(DEATHS_AT(0), 1);
+	assert_int_equal(DEATHS_AT(days_ms), 1);
+	assert_int_equal(DEATHS_AT(1000, 2000, 60999), 3);
+	/* The first is out of it, and the others are not. */
+	assert_int_equal(DEATHS_AT(1000, 50000, 59000, 61000), 3);
+	assert_int_equal(DEATHS_AT(1000, 59000, 61000, 70000), 3);
+	assert_int_equal(DEATHS_AT(0, 40000, 80000, 120000, 160000), 2);
+	/* After a long time, all are; however long that is. */
+	assert_int_equal(DEATHS_AT(0, 1000, 2000, 62000), 1);
+	assert_int_equal(DEATHS_AT(0, 1000, 2000, 2000 + 64000), 1);
+	assert_int_equal(DEATHS_AT(0, 1000, days_ms), 1);
+	/* Two in one second are two; so is a third, in the next. */
+	assert_int_equal(DEATHS_AT(900, 999), 2);
+	assert_int_equal(DEATHS_AT(900, 999, 1900), 3);
+	assert_int_equal(DEATHS_AT(900, 999, 1900, 60000), 3);
+	/* No more than it has bits for, and as many of them always. */
+	for (at_ms = 0; at_ms < 200000; at_ms += 1000) {
+		fsm_count_death(&deaths, &second, at_ms);
+		assert_int_equal(state_deaths(deaths),
+		    at_ms < 60000 ? at_ms / 1000 + 1 : 60);
+	}
+}
+
 /* --- settings ---------------------------------------------------------------------- */
 
 /* What does not parse is not started, and does not keep what runs from running. */
@@ -839,6 +888,7 @@ main(void)
 		cmocka_unit_test(blocked_waits_and_is_down),
 		cmocka_unit_test(needed_is_not_stopped_yet),
 		cmocka_unit_test(restarts_are_paced),
+		cmocka_unit_test(deaths_are_counted_of_the_last_minute),
 		cmocka_unit_test(broken_fails_instead_of_starting),
 		cmocka_unit_test(failed_stays_until_it_is_asked_for),
 		cmocka_unit_test(ready_later_is_starting_until_then),
