@@ -120,7 +120,7 @@ check_is_directory(int directory, const char *name, const char *of)
 		return false;
 	if (fstatat(directory, name, &st, 0) == 0 && S_ISDIR(st.st_mode))
 		return true;
-	fault("%s is not a directory (it is one of %s)", name, of);
+	fault("%s: it is not a directory (it is one of %s)", name, of);
 	return false;
 }
 

@@ -3,6 +3,8 @@
  * when a supervisor takes over what another has started.  What is changed while
  * run runs counts from its next start.
  */
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -44,6 +46,14 @@ setting_fault(struct service *service, enum entry entry, const char *why)
 	snprintf(text, sizeof(text), "%s: %s", entry_names[entry], why);
 	fault_cb(&faults, text);
 	service->broken = true;
+}
+
+static bool
+is_directory(int parent, const char *name)
+{
+	struct stat st;
+
+	return fstatat(parent, name, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
 static void
@@ -90,13 +100,16 @@ setting_load(struct service *service)
 		settings_read(fd, service->entries, service->settings,
 		    fault_cb, &faults);
 	service->broken = faults.any;
+	if (service->entries & ENTRY(ENV) && !is_directory(fd, "env"))
+		setting_fault(service, ENTRY_ENV, "it is not a directory (it is "
+		    "one of files, one for each variable)");
 	if (service->entries & HELD && files_may_keep(fd, false))
 		service->directory = fd;
 	else
 		close(fd);
 	logger_hold(service);
 	lines_hold(service);
-	return !faults.any;
+	return !service->broken;
 }
 
 /* The directory need not be there any longer. */

@@ -336,9 +336,9 @@ faulty() {
 	good_service zero/log
 	mkdir "$ROOT/etc/service/zero/log/depends"
 	faulty 1 \
-	    "*** file: control is not a directory (it is one of programs, as in control/t)" \
-	    "*** file: env is not a directory (it is one of files, one for each variable)" \
-	    "*** link: control is not a directory (it is one of programs, as in control/t)" \
+	    "*** file: control: it is not a directory (it is one of programs, as in control/t)" \
+	    "*** file: env: it is not a directory (it is one of files, one for each variable)" \
+	    "*** link: control: it is not a directory (it is one of programs, as in control/t)" \
 	    "*** link: env/TOKEN cannot be read: No such file or directory" \
 	    "*** logged/log: depends on none, which is not there (remove the line from depends, or add it)" \
 	    "*** zero: depends: it holds a zero byte" \

@@ -181,7 +181,7 @@ _has_become() {
 	[ "$(process_file "$1" comm)" = "$2" ]
 }
 
-@test "env: what cannot be read is one error, with run not started, until it can" {
+@test "env: no directory is failed, a variable that cannot be read is tried again" {
 	good_service file
 	good_service link
 	good_service good
@@ -191,17 +191,24 @@ _has_become() {
 	ln -s /nowhere "$ROOT/etc/service/link/env/TOKEN"
 	container_start -- --quiet
 	wait_up good
-	wait_state backoff file link
-	is "file's error" "$(value file error)" "env cannot be set: Not a directory"
+	wait_state failed file
+	wait_state backoff link
+	is "file's error" "$(value file error)" \
+	    "env: it is not a directory (it is one of files, one for each variable)"
 	is "link's error" "$(value link error)" \
 	    "env: TOKEN cannot be set: No such file or directory"
-	wait_for "second starts" restarted 1 file link
+	wait_for "second starts" restarted 1 link
 	is "lines about file" "$(count_output '^\*\*\* file: ')" 1
 	is "lines about link" "$(count_output '^\*\*\* link: ')" 1
 	no_output '^(file|link) up'
-	container_exec rm /etc/service/file/env /etc/service/link/env/TOKEN
-	ctl 0 start file link
-	wait_up file link
+	is "starts of file" "$(value file restarts)" 0
+	no_output '^file finish'
+	# One that is not there yet, and one that is set right.
+	container_exec ln -sf /etc/hostname /etc/service/link/env/TOKEN
+	container_exec rm /etc/service/file/env
+	wait_up link
+	ctl 0 start file
+	wait_up file
 	is "file's error" "$(value file error)" None
 	is "good's restarts" "$(value good restarts)" 0
 }
