@@ -167,6 +167,9 @@ aged() {
 	wait_ups 2 a
 	wait_said 'run: a: (pid N) Ns' sv status a
 	same_line 'ok: run: a: (pid N) Ns' 0 sv -v kill a
+	# A pause while runit waits to start it again is lost, there and here.
+	wait_ups 3 a
+	wait_said 'run: a: (pid N) Ns' sv status a
 	same 0 sv p a
 	wait_said 'run: a: (pid N) Ns, paused' sv status a
 	same_line 'ok: run: a: (pid N) Ns' 0 sv -v c a
