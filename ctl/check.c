@@ -110,18 +110,17 @@ is_there(int directory, const char *file)
 	return fstatat(directory, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Is it a directory?  If something else is there, that is a fault. */
+/* Is it there, and a directory?  If something else is there, that is a fault. */
 static bool
-check_is_directory(int directory, const char *name, const char *of)
+check_is_directory(int directory, enum entry entry)
 {
-	struct stat st;
+	const char *why;
 
-	if (!is_there(directory, name))
+	if (!is_there(directory, entry_names[entry]))
 		return false;
-	if (fstatat(directory, name, &st, 0) == 0 && S_ISDIR(st.st_mode))
-		return true;
-	fault("%s: it is not a directory (it is one of %s)", name, of);
-	return false;
+	if ((why = settings_directory(directory, entry)) != NULL)
+		fault("%s: %s", entry_names[entry], why);
+	return why == NULL;
 }
 
 /* control/X, where X is one of the letters that runsv(8) has. */
@@ -132,7 +131,7 @@ check_control(int directory)
 	char file[] = "control/X";
 	const char *letter;
 
-	if (!check_is_directory(directory, "control", "programs, as in control/t"))
+	if (!check_is_directory(directory, ENTRY_CONTROL))
 		return;
 	for (letter = letters; *letter != '\0'; letter++) {
 		file[sizeof(file) - 2] = *letter;
@@ -172,7 +171,7 @@ check_variables(int directory)
 	char file[NAME_MAX + sizeof("env/")], **names;
 	int i, fd, count;
 
-	if (!check_is_directory(directory, "env", "files, one for each variable"))
+	if (!check_is_directory(directory, ENTRY_ENV))
 		return;
 	if ((count = directory_names(directory, "env", &names)) == -1)
 		fault("env cannot be read: %s", strerror(errno));

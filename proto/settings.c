@@ -387,6 +387,19 @@ read_setting(struct reader *reader)
 		*reader->settings = before;
 }
 
+const char *
+settings_directory(int directory, enum entry entry)
+{
+	struct stat st;
+
+	if (fstatat(directory, entry_names[entry], &st, 0) == 0 &&
+	    S_ISDIR(st.st_mode))
+		return NULL;
+	return entry == ENTRY_ENV ?
+	    "it is not a directory (it is one of files, one for each variable)" :
+	    "it is not a directory (it is one of programs, as in control/t)";
+}
+
 void
 settings_default(struct settings *settings)
 {

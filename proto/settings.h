@@ -143,6 +143,9 @@ char	*settings_line(char **text, unsigned *count);
  */
 const char *settings_text(int directory, const char *path, char *text, size_t size);
 
+/* NULL, or why an entry that is to be a directory (env, control) is none. */
+const char *settings_directory(int directory, enum entry);
+
 #define DEPENDS_MAX	65536	/* bytes of depends */
 
 /* Entries whose content settings_read reads: without them, all is default. */

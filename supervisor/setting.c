@@ -3,8 +3,6 @@
  * when a supervisor takes over what another has started.  What is changed while
  * run runs counts from its next start.
  */
-#include <sys/stat.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -48,14 +46,6 @@ setting_fault(struct service *service, enum entry entry, const char *why)
 	service->broken = true;
 }
 
-static bool
-is_directory(int parent, const char *name)
-{
-	struct stat st;
-
-	return fstatat(parent, name, &st, 0) == 0 && S_ISDIR(st.st_mode);
-}
-
 static void
 unreadable(struct faults *faults, int error)
 {
@@ -74,6 +64,7 @@ bool
 setting_load(struct service *service)
 {
 	struct faults faults = { service, false };
+	const char *why;
 	int fd, error;
 
 	setting_forget(service);
@@ -100,9 +91,9 @@ setting_load(struct service *service)
 		settings_read(fd, service->entries, service->settings,
 		    fault_cb, &faults);
 	service->broken = faults.any;
-	if (service->entries & ENTRY(ENV) && !is_directory(fd, "env"))
-		setting_fault(service, ENTRY_ENV, "it is not a directory (it is "
-		    "one of files, one for each variable)");
+	if (service->entries & ENTRY(ENV) &&
+	    (why = settings_directory(fd, ENTRY_ENV)) != NULL)
+		setting_fault(service, ENTRY_ENV, why);
 	if (service->entries & HELD && files_may_keep(fd, false))
 		service->directory = fd;
 	else
