@@ -57,8 +57,8 @@ directory_take(const char *directory, bool resumed)
 }
 
 /* Has somebody removed it? */
-bool
-directory_is_gone(int fd)
+static bool
+is_gone(int fd)
 {
 	struct stat st;
 
@@ -69,10 +69,10 @@ directory_is_gone(int fd)
  * The directory that has been taken or, if the socket is elsewhere, the first that can
  * be; -1 and an errno: there is none that we may write to.
  */
-int
-directory_own(void)
+static int
+own_directory(void)
 {
-	if (own != -1 && directory_is_gone(own)) {
+	if (own != -1 && is_gone(own)) {
 		close(own);
 		own = -1;
 	}
@@ -85,7 +85,7 @@ directory_own(void)
 static int
 open_closed(const char *name)
 {
-	int parent = directory_own(), fd;
+	int parent = own_directory(), fd;
 	struct stat st;
 
 	if (parent == -1 ||
@@ -117,7 +117,7 @@ directory_of_pipes(const char *name)
 		if (strcmp(opened[i].name, name) == 0)
 			break;
 	if (i < DIRECTORIES && opened[i].name != NULL) {
-		if (!directory_is_gone(opened[i].fd))
+		if (!is_gone(opened[i].fd))
 			return opened[i].fd;
 		close(opened[i].fd);
 	}
@@ -134,7 +134,7 @@ directory_of_pipes(const char *name)
 const char *
 directory_path(void)
 {
-	return directory_own() == -1 ? NULL : own_path;
+	return own_directory() == -1 ? NULL : own_path;
 }
 
 /* Opens a FIFO there, with O_CREAT one that is made if there is none; -1 and an errno. */

@@ -90,7 +90,7 @@ member_ended_cb(int fd, short what, void *argument)
 	group->member = -1;
 	if (watch_member(group, member_ended_cb))
 		return;
-	group_free(group);
+	free(group);
 	gone(owner);
 }
 
@@ -123,16 +123,4 @@ group_kill(struct group *group)
 {
 	if (syscall(SYS_pidfd_send_signal, group->member, 0, NULL, 0) == 0)
 		kill(-group->id, SIGKILL);
-}
-
-void
-group_free(struct group *group)
-{
-	if (group == NULL)
-		return;
-	if (group->member != -1) {
-		event_del(&group->event);
-		close(group->member);
-	}
-	free(group);
 }

@@ -62,6 +62,14 @@ open_pipe(const char *name, int flags)
 	return directory_open_pipe(DIRECTORY, name, flags | O_CREAT);
 }
 
+static void
+release(struct service *service)
+{
+	if (service->pipe != -1)
+		close(service->pipe);
+	service->pipe = -1;
+}
+
 /*
  * A service's directory has been read: has it a logger, its stdout is the pipe to it
  * from now on.  To open a FIFO for both never waits (fifo(7)).
@@ -74,7 +82,7 @@ logger_hold(struct service *service)
 	if (logger_is_one(service))
 		return;
 	if (!(service->entries & ENTRY(LOG))) {
-		logger_release(service);
+		release(service);
 		return;
 	}
 	if (service->pipe != -1)
@@ -84,21 +92,13 @@ logger_hold(struct service *service)
 	else
 		service->pipe = open_pipe(name, O_RDWR);
 	if (service->pipe != -1 && !files_may_keep(service->pipe, true)) {
-		logger_release(service);
+		release(service);
 		errno = EMFILE;
 	}
 	if (service->pipe == -1)
 		log_warn("%s: there is no pipe for log/run: %s%s; what it writes "
 		    "goes where my_init's does", escape(name), strerror(errno),
 		    errno == EMFILE ? FILES_WAY_OUT : "");
-}
-
-void
-logger_release(struct service *service)
-{
-	if (service->pipe != -1)
-		close(service->pipe);
-	service->pipe = -1;
 }
 
 /* What a logger reads, to be closed; -1 and an errno. */
@@ -173,7 +173,7 @@ logger_stop(struct service *logger)
 		slot = service_slot(service);
 		if (slot->state != SERVICE_DOWN && slot->state != SERVICE_FAILED)
 			return false;
-		logger_release(service);
+		release(service);
 	}
 	service_slot(logger)->flags |= SLOT_TOLD;
 	return true;
@@ -186,7 +186,7 @@ logger_forget(struct service *service)
 	struct service *logger = logger_of(service);
 	char name[STATE_NAME_MAX + 1];
 
-	logger_release(service);
+	release(service);
 	if (logger != NULL) {
 		service_want(logger, WANT_DOWN, true);
 	} else if (logger_is_one(service) && producer_of(service) == NULL &&

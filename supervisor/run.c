@@ -118,8 +118,8 @@ run_spawn(struct service *service, enum program kind, char **argv,
 }
 
 /* What run_spawn could not do before it executed anything, as a phrase, or NULL. */
-const char *
-run_unset(int error)
+static const char *
+explain_unset(int error)
 {
 	static char text[256];
 
@@ -137,7 +137,7 @@ const char *
 run_explain(const struct service *service, const char *file, int error)
 {
 	const char *path = run_path(service_slot(service), file);
-	const char *unset = run_unset(error);
+	const char *unset = explain_unset(error);
 	static char text[512];
 
 	if (unset == NULL)
@@ -164,7 +164,7 @@ static void
 start_failed(struct service *service, int error)
 {
 	struct state_slot *slot = service_slot(service);
-	const char *unset = run_unset(error);
+	const char *unset = explain_unset(error);
 
 	if (unset != NULL)
 		reason_set(service, "%s", unset);
@@ -234,7 +234,7 @@ run_finish(struct service *service)
 	if ((error = execute(service, PROGRAM_OTHER, argv)) == 0)
 		return;
 	/* What has kept run from starting has been said already. */
-	if (run_unset(error) == NULL || slot->error != error)
+	if (explain_unset(error) == NULL || slot->error != error)
 		log_warn("%s: %s", escape(slot->name),
 		    run_explain(service, "finish", error));
 	service_event(service, EVENT_FINISHED);

@@ -151,7 +151,6 @@ struct group {
 };
 struct group *group_end(pid_t, void (*gone)(void *), void *argument);
 void	group_kill(struct group *);
-void	group_free(struct group *);
 
 /* task.c: what a script and the main command have in common. */
 struct task {
@@ -169,7 +168,6 @@ void	task_init(struct task *, struct state_process *);
 int	task_start(struct task *, struct spawn *, int64_t limit_ms);
 bool	task_is_busy(const struct task *);
 void	task_stop(struct task *);
-void	task_limit(struct task *, int64_t limit_ms);
 void	task_hurry(struct task *);
 void	task_resume(struct task *);
 
@@ -245,7 +243,6 @@ void	run_start(struct service *);
 void	run_begin(struct service *);
 void	run_finish(struct service *);
 int64_t	run_started_ms(const struct state_slot *);
-const char *run_unset(int error);
 const char *run_explain(const struct service *, const char *file, int error);
 void	run_signal(struct service *, int signo);
 void	run_force(struct service *);
@@ -262,7 +259,6 @@ void	hook_forget(struct service *);
 bool	logger_is_one(const struct service *);
 struct service *logger_of(const struct service *);
 void	logger_hold(struct service *);
-void	logger_release(struct service *);
 int	logger_input(const struct service *logger);
 void	logger_start(struct service *);
 bool	logger_stop(struct service *logger);
@@ -359,9 +355,7 @@ void	reason_set(struct service *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 
 /* scan.c */
-struct scan_result {
-	unsigned	added, removed;
-};
+struct scan_result { unsigned added, removed; };
 void	scan_start(void);
 void	scan_end(void);
 struct scan_result scan_services(void);
@@ -412,8 +406,6 @@ void	control_delivered(void);
 
 /* directory.c: one of our own, for what others open */
 bool	directory_take(const char *path, bool resumed);
-bool	directory_is_gone(int);
-int	directory_own(void);
 const char *directory_path(void);
 int	directory_of_pipes(const char *name);
 int	directory_open_pipe(const char *directory, const char *name, int flags);

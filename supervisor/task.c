@@ -42,6 +42,14 @@ record_cb(struct process *process, pid_t pid, int status)
 	table_changed(&table->header.sequence);
 }
 
+/* A task that runs longer than this is killed. */
+static void
+limit(struct task *task, int64_t limit_ms)
+{
+	task->record->deadline_ms = now_ms() + limit_ms;
+	timer_arm(&task->timer, task->record->deadline_ms);
+}
+
 static void
 ended_cb(struct process *process)
 {
@@ -54,7 +62,7 @@ ended_cb(struct process *process)
 	if (task->group == NULL)
 		task->done();
 	else
-		task_limit(task, options.stop_grace_ms);
+		limit(task, options.stop_grace_ms);
 }
 
 /* Time is up. */
@@ -142,14 +150,6 @@ task_is_busy(const struct task *task)
 	return task->process.pid != 0 || task->group != NULL;
 }
 
-/* A task that runs longer than this is killed. */
-void
-task_limit(struct task *task, int64_t limit_ms)
-{
-	task->record->deadline_ms = now_ms() + limit_ms;
-	timer_arm(&task->timer, task->record->deadline_ms);
-}
-
 /* Asks a task to end: itself, or with it all of its process group. */
 void
 task_stop(struct task *task)
@@ -159,7 +159,7 @@ task_stop(struct task *task)
 	if (pid <= 0 || task->record->stopping)
 		return;
 	log_info("Shutting down %s (PID %d)...", task->name, pid);
-	task_limit(task, options.stop_grace_ms);
+	limit(task, options.stop_grace_ms);
 	if (task->ends_group)
 		kill(pid, SIGTERM);
 	else
@@ -172,7 +172,7 @@ void
 task_hurry(struct task *task)
 {
 	if (task_is_busy(task))
-		task_limit(task, 0);
+		limit(task, 0);
 }
 
 /* Takes up a task that a supervisor before us had started. */
