@@ -3,7 +3,9 @@
  *
  * clone(2) as vfork does it: the child borrows our memory until it executes, so
  * the cost does not grow with the supervisor, and why an execve failed is simply
- * written where the parent reads it.  Every signal stays blocked throughout; the
+ * written where the parent reads it.  Nor does the cost grow with the descriptors that
+ * we hold for services: the child copies those that it needs, where the kernel can do
+ * that (close_range(2), from 5.9 on).  Every signal stays blocked throughout; the
  * supervisor has no handlers, so there is nothing to be reset but the mask.
  */
 #include <sys/prctl.h>
@@ -27,11 +29,20 @@
 #define STACK_SIZE	(64 * 1024)
 #define SIGNAL_LAST	64
 
+/* Older headers have not got them. */
+#ifndef SYS_close_range
+#define SYS_close_range	436
+#endif
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE	(1U << 1)
+#endif
+
 struct child {
 	const struct spawn *spawn;
 	char		**envp;
 	const char	*search_path;
 	int32_t		ticket;
+	unsigned	descriptors;	/* it copies those below, or 0: all */
 	int		error;
 };
 
@@ -194,6 +205,38 @@ set_settings(const struct settings *settings, int notification)
 	return 0;
 }
 
+static int
+copy_descriptors(unsigned below)
+{
+	return (int)syscall(SYS_close_range, below, ~0U, CLOSE_RANGE_UNSHARE);
+}
+
+/*
+ * One more than the highest descriptor that the child needs (all others are closed
+ * when it executes); 0: the kernel cannot copy some and not others, or may not.
+ */
+static unsigned
+descriptors_needed(const struct spawn *spawn)
+{
+	static int possible = -1;
+	const int needed[] = { STDERR_FILENO, null_fd, spawn->directory_fd,
+	    spawn->input, spawn->output, spawn->error, spawn->notification };
+	int highest = 0, i;
+
+	/* There is none so high, and who shares none has nothing to copy. */
+	if (possible == -1)
+		possible = copy_descriptors(~0U) == 0;
+	if (!possible)
+		return 0;
+	for (i = 0; i < (int)(sizeof(needed) / sizeof(needed[0])); i++)
+		if (needed[i] > highest)
+			highest = needed[i];
+	for (i = 0; i < spawn->descriptors_count; i++)
+		if (spawn->descriptors[i] > highest)
+			highest = spawn->descriptors[i];
+	return (unsigned)highest + 1;
+}
+
 /* The child, on a stack of its own and in our memory. */
 static int __attribute__((no_sanitize("address")))
 child_main(void *argument)
@@ -202,6 +245,12 @@ child_main(void *argument)
 	const struct spawn *spawn = child->spawn;
 	int32_t ticket = child->ticket;
 
+	/* Until then the descriptors are the supervisor's own. */
+	if (child->descriptors != 0 && copy_descriptors(child->descriptors) ==
+	    -1) {
+		child->error = errno;
+		_exit(111);
+	}
 	/* Who looks for the supervisor by name is not to find this one. */
 	prctl(PR_SET_NAME, "starting", 0, 0, 0);
 	if (spawn->service)
@@ -262,9 +311,10 @@ spawn(const struct spawn *spawn)
 		null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (child.search_path == NULL)
 		child.search_path = "/bin:/usr/bin";
+	child.descriptors = descriptors_needed(spawn);
 	atomic_store(spawn->pid, child.ticket);
-	pid = clone(child_main, stack + sizeof(stack),
-	    CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
+	pid = clone(child_main, stack + sizeof(stack), CLONE_VM | CLONE_VFORK |
+	    (child.descriptors != 0 ? CLONE_FILES : 0) | SIGCHLD, &child);
 	if (pid == -1) {
 		child.error = errno;
 		atomic_store(spawn->pid, 0);

@@ -101,6 +101,16 @@ exits_with_42() {
 	grep -qx 'the command sees this that' "$OUTPUT/stdout"
 }
 
+@test "a kernel without close_range" {
+	good_service good
+	service few <<<$'#!/bin/sh\necho few has $(ls /proc/self/fd)\nexec sleep 100000'
+	root_file /etc/service/few/log/run 755 <<<$'#!/bin/sh\nexec cat'
+	without_call 436 436 38
+	lives_with --via /usr/local/bin/without_call
+	# 3 is of ls.
+	grep -qx 'few has 0 1 2 3' "$OUTPUT/stdout"
+}
+
 @test "/proc and /dev are not there" {
 	root_file /opt/naked 755 <<-'EOF'
 	#!/bin/sh

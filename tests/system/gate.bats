@@ -137,29 +137,12 @@ provoke() {
 	[ "$status" -eq 0 ]
 }
 
-# A kernel, or an engine's filter, that knows no seccomp(2).
-no_seccomp() {
-	root_file /usr/local/bin/no_seccomp 755 <<-'EOF'
-	#!/usr/bin/python3
-	import ctypes, os, struct, sys
-	calls = {"x86_64": 317, "aarch64": 277}
-	code = b"".join(struct.pack("HBBI", *line) for line in [
-	    (0x20, 0, 0, 0), (0x15, 0, 1, calls[os.uname().machine]),
-	    (0x06, 0, 0, 0x00050000 | 22), (0x06, 0, 0, 0x7fff0000)])
-	code = ctypes.create_string_buffer(code)
-	program = struct.pack("HxxxxxxQ", 4, ctypes.addressof(code))
-	libc = ctypes.CDLL(None, use_errno=True)
-	if libc.prctl(22, 2, program, 0, 0) != 0:
-	    sys.exit("no_seccomp: " + os.strerror(ctypes.get_errno()))
-	os.execv(sys.argv[1], sys.argv[1:])
-	EOF
-}
-
 @test "without its filter the gate says so, and serves root alone" {
 	good_service a
-	no_seccomp
+	# A kernel, or an engine's filter, that knows no seccomp(2).
+	without_call 317 277 22
 	echo 'watch:x:4711:' >>"$ROOT/etc/group"
-	container_start --via /usr/local/bin/no_seccomp --
+	container_start --via /usr/local/bin/without_call --
 	wait_output '^a up'
 	container_exec initctl restart a
 	wait_output 'without its system call filter.*root alone'
