@@ -93,8 +93,8 @@ SUPERVISOR_OBJECTS = $(addprefix $(BUILD)/supervisor/, boot.o command.o \
 	control.o depend.o directory.o dump.o ending.o environment.o explain.o \
 	files.o fsm.o gatekeeper.o group.o hook.o index.o key.o lines.o log.o \
 	logger.o main.o notify.o options.o order.o other.o probe.o reap.o \
-	reason.o run.o scan.o script.o service.o setting.o shutdown.o signal.o \
-	spawn.o table.o task.o variables.o want.o watchdog.o word.o)
+	reason.o run.o runit.o scan.o script.o service.o setting.o shutdown.o signal.o \
+	spawn.o supervise.o table.o task.o variables.o want.o watchdog.o word.o)
 PROTO_OBJECTS = $(addprefix $(BUILD)/proto/, escape.o names.o settings.o \
 	values.o)
 SMALL_PROTO_OBJECTS = $(addprefix $(BUILD)/small/proto/, escape.o names.o rpc.o)

@@ -239,6 +239,8 @@ boot_step(void)
 			return;
 		switch ((enum phase)table->header.phase) {
 		case PHASE_ENVIRONMENT:
+			if (!options.skip_services)
+				supervise_begin();
 			make_environment();
 			set_phase(PHASE_KEY);
 			break;

@@ -161,6 +161,7 @@ ending_is_none(struct service *service, pid_t pid, int status)
 	ending_name(service, 0, -1);
 	table_changed(&slot->sequence);
 	process_watch(&service->process, successor, now_ms(), true);
+	supervise_tell(service);
 	gatekeeper_wake();
 	return true;
 }

@@ -220,19 +220,30 @@ hook_stop(struct service *service)
 	told(service, control);
 }
 
+/* runit's characters for signals (runsv(8)). */
+static const char characters[] = {
+	[SIGHUP] = 'h', [SIGINT] = 'i', [SIGQUIT] = 'q', [SIGKILL] = 'k',
+	[SIGUSR1] = '1', [SIGUSR2] = '2', [SIGALRM] = 'a', [SIGTERM] = 't',
+	[SIGCONT] = 'c', [SIGSTOP] = 'p',
+};
+
 /* Is there a control/X, that decides whether the signal is sent? */
 bool
 hook_signal(struct service *service, int signo)
 {
-	static const char characters[] = {
-		[SIGHUP] = 'h', [SIGINT] = 'i', [SIGQUIT] = 'q',
-		[SIGKILL] = 'k', [SIGUSR1] = '1', [SIGUSR2] = '2',
-		[SIGALRM] = 'a', [SIGTERM] = 't', [SIGCONT] = 'c',
-		[SIGSTOP] = 'p',
-	};
-
 	return signo < (int)sizeof(characters) && characters[signo] != '\0' &&
 	    begin(service, characters[signo], signo);
+}
+
+/* The signal that a character stands for, or 0. */
+int
+hook_signo(char character)
+{
+	int signo = character == '\0' ? 0 : (int)sizeof(characters) - 1;
+
+	while (signo > 0 && characters[signo] != character)
+		signo--;
+	return signo;
 }
 
 /* Is there one that has to end before the service has stopped? */

@@ -129,6 +129,7 @@ service_remove(struct service *service)
 {
 	struct state_slot *slot = service_slot(service);
 
+	supervise_forget(service);
 	setting_forget(service);
 	ending_name(service, 0, -1);
 	reason_clear(service);

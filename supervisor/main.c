@@ -16,6 +16,7 @@
 #include "supervisor.h"
 
 #define ADOPTION_CHECK_MS	1000
+#define PRIORITIES	(PRIORITY_IDLE + 1)
 
 struct event_base *base;
 bool terminal;
@@ -92,7 +93,7 @@ open_loop(void)
 	    EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME);
 	base = event_base_new_with_config(config);
 	event_config_free(config);
-	if (base == NULL) {
+	if (base == NULL || event_base_priority_init(base, PRIORITIES) == -1) {
 		log_warn("Cannot make an event loop: %s", strerror(errno));
 		_exit(INIT_EXIT_BROKEN);
 	}

@@ -263,6 +263,7 @@ run_signal(struct service *service, int signo)
 		log_warn("%s (PID %d) cannot be signalled: it runs as another "
 		    "user, and CAP_KILL is missing", escape(slot->name), pid);
 	slot->sent = (uint8_t)signo;
+	supervise_note(service);
 }
 
 /*

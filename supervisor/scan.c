@@ -140,13 +140,15 @@ see(int directory, const struct dirent *entry)
 	service->link = link;
 	if (service_slot(service)->flags & SLOT_REMOVED) {
 		result.added++;
+		/* Whether it is the same directory or not. */
+		supervise_forget(service);
 		service_want(service, wanted(directory, entry->d_name), false);
 	}
 	return service;
 }
 
 static void
-remove_unseen(uint32_t scan)
+remove_unseen(uint16_t scan)
 {
 	struct service *service;
 
@@ -163,7 +165,7 @@ remove_unseen(uint32_t scan)
 struct scan_result
 scan_services(void)
 {
-	static uint32_t scan;
+	static uint16_t scan;
 	struct service *service;
 	struct dirent *entry;
 	DIR *directory;

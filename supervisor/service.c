@@ -105,6 +105,7 @@ set_state(struct service *service, const struct service_step *step)
 		active[is_early(slot)] += was_idle ? 1 : -1u;
 	if (step->delay_ms != KEEP_TIMER)
 		service_timer(service, slot->deadline_ms);
+	supervise_tell(service);
 	gatekeeper_wake();
 	if (boot_waits)
 		boot_look();
@@ -292,11 +293,15 @@ service_prepare(struct service *service)
 	service->process.ended = ended_cb;
 	service->directory = -1;
 	service->pipe = service->lines = service->successor = -1;
+	service->control = service->lock = -1;
+	service->noted = false;
+	service->refused = 0;
 	service->channel = 0;
 	service->settings = NULL;
 	service->entries = 0;
 	service->link = 0;
 	index_insert(service);
+	supervise_note(service);
 }
 
 /* What has been decided and not done, or has ended and not been seen to. */

@@ -40,6 +40,7 @@
 #define FINISH_GRACE_MS		5000	/* at least this for finish at a stop */
 
 /* main.c */
+#define PRIORITY_IDLE	2	/* of an event, instead of 1: after all others */
 extern struct event_base *base;
 extern bool terminal;	/* stdin is our session's terminal */
 extern int given_directory;	/* the one my_init was started in, or -1 */
@@ -186,16 +187,20 @@ struct service {
 	int		directory;	/* kept open for its programs, or -1 */
 	int		pipe;		/* to its logger, or -1 */
 	int		lines;		/* to the collector, or -1 */
+	int		control, lock;	/* supervise.c: kept open there, or -1 */
 	int		successor;	/* pidfd of what it has named last, or -1 */
-	uint32_t	seen;		/* number of the scan that last saw it */
 	uint32_t	entries;	/* of its directory, as it was read last ... */
 	bool		broken : 1;	/* ... and something in it did not parse */
 	bool		held : 1;	/* its reason is what keeps it down */
+	bool		noted : 1;	/* supervise.c: it is yet to be written, */
+	uint8_t		refused : 2;	/* and cannot be */
 	uint8_t		told;		/* bits of word.c: what it was told */
 	uint16_t	channel;	/* 1 + its number there, or 0 */
-	uint16_t	next;		/* in index.c: 1 + the next of its bucket */
-	/* In depend.c, numbers of services plus 1: */
-	uint16_t	waits_for;
+	uint16_t	seen;		/* number of the scan that last saw it */
+	/* Numbers of services plus 1: */
+	uint16_t	next;		/* in index.c: of its bucket */
+	uint16_t	next_noted;
+	uint16_t	waits_for;	/* depend.c */
 	uint16_t	waiters;	/* the first of those that wait for it */
 	uint16_t	next_waiter;
 	uint32_t	complaint;	/* what was said of its depends last */
@@ -251,6 +256,7 @@ void	run_force(struct service *);
 bool	hook_start(struct service *);
 void	hook_stop(struct service *);
 bool	hook_signal(struct service *, int signo);
+int	hook_signo(char character);
 bool	hook_stops(const struct service *);
 void	hook_kill(struct service *);
 void	hook_forget(struct service *);
@@ -272,6 +278,16 @@ void	lines_resume(void);
 bool	lines_end(void);
 int	lines_wake_fd(void);
 void	lines_watch(bool);
+
+/* supervise.c: supervise/, as runsv has it */
+void	supervise_note(struct service *);
+void	supervise_tell(struct service *);
+void	supervise_forget(struct service *);
+void	supervise_begin(void);
+
+/* runit.c: what it says, and is told, in runit's words */
+void	runit_write(int directory, const struct state_slot *);
+void	runit_obey(const struct service *, char command);
 
 /* probe.c: check and health */
 void	probe_follow(struct service *);

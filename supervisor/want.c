@@ -100,6 +100,7 @@ service_signalled(struct service *service, int signo)
 	else if (signo == SIGCONT || signo == SIGKILL)
 		slot->flags &= (uint8_t)~SLOT_PAUSED;
 	table_changed(&slot->sequence);
+	supervise_tell(service);
 	gatekeeper_wake();
 }
 

@@ -1,95 +1,9 @@
 #!/usr/bin/env bats
-# The service directory, beside runit's runsv.  Each case writes its directories once;
-# my_init has them as /etc/service, and runsvdir, in a mount namespace of its own, has
-# a copy in the same place and another /tmp.  What is said, and what is left in /tmp, is
-# to be the same.  Where ours departs from runit's, both are written down.
+# The service directory, beside runit's runsv.  Each case writes its directories once.
+# What is said, and what is left in /tmp, is to be the same.  Where ours departs from
+# runit's, both are written down.
 
-load sv
-
-# begin_both [NAME=VALUE...]: starts both; stdin is that of $VIA, a command to execute
-# them by, or /dev/null.
-begin_both() {
-	cp -a "$ROOT/etc/service/." "$ROOT/srv/runit/"
-	container_start ${VIA:+--via "$VIA"} "$@" --
-	_runit "$@" &
-	RUNIT_JOB=$!
-	wait_for "runit" _runit_runs
-}
-
-_runit() {
-	local fd
-	for fd in /proc/self/fd/*; do
-		fd=${fd##*/}
-		[ "$fd" -le 2 ] || exec {fd}>&-
-	done
-	# shellcheck disable=SC2086
-	container_exec unshare --mount sh -c 'mount --bind /srv/runit /etc/service &&
-	    mount -t tmpfs -o mode=1777 tmpfs /tmp && exec "$@"' sh \
-	    env -i --default-signal PATH="$RUNIT:$CONTAINER_PATH" HOME=/root "$@" \
-	    ${VIA-} runsvdir -P /etc/service </dev/null >"$OUTPUT/runit" 2>&1
-}
-
-_runit_runs() {
-	RUNIT_PID=$(pgrep -o -x --ns "$CONTAINER_PID" --nslist pid runsvdir)
-}
-
-# Runs a command where runit is.
-theirs() {
-	nsenter --target "$RUNIT_PID" --mount --pid --uts --ipc \
-	    env -i PATH="$RUNIT:$CONTAINER_PATH" HOME=/root "$@"
-}
-
-# Runs a command in both places, ours first.
-each() {
-	container_exec "$@" && theirs "$@"
-}
-
-# each_waits WHAT COMMAND...: until it succeeds in both places
-each_waits() {
-	wait_for "$1" container_exec "${@:2}" &&
-	    wait_for "runit: $1" theirs "${@:2}"
-}
-
-# said_by ours|theirs NAME: the lines that begin with that name
-said_by() {
-	case $1 in
-	ours) container_output ;;
-	theirs) cat "$OUTPUT/runit" ;;
-	esac | sed -n "/^$2 /p"
-}
-
-count_by() {
-	said_by "$1" "$2" | grep -cE -e "^$2 $3" || :
-}
-
-# Waits until each has so many lines "NAME REGEX".
-each_says() {
-	wait_for "$1 lines like: $2 $3" _says ours "$@" &&
-	    wait_for "runit's $1 lines like: $2 $3" _says theirs "$@"
-}
-
-_says() {
-	[ "$(count_by "$1" "$3" "$4")" -ge "$2" ]
-}
-
-# alike WHAT OURS THEIRS: two texts are the same, and not empty; it is $said then
-alike() {
-	if [ "$2" != "$3" ]; then
-		fail "$1: not as runit:
-$(diff <(echo "$2") <(echo "$3"))"
-		return
-	fi
-	[ -n "$2" ] || fail "$1: neither has said anything"
-	said=$2
-}
-
-# finish of a service, which says what it was told.
-telling_finish() {
-	root_file "/etc/service/$1/finish" 755 <<-EOF
-	#!/bin/sh
-	echo "$1 finish \$*"
-	EOF
-}
+load beside
 
 # --- what a program is given -----------------------------------------------------------
 # A script that writes to /tmp/facts/NAME how it was started, and says so to stdout and
@@ -222,9 +136,6 @@ said_are() {
 	departs log-run \
 	    "blocked $none"$'\nleads the session\n0 /run/my_init/pipes/logged' \
 	    "blocked $none"$'\nits parent leads the session\n0 pipe'
-	# And there is no runsv, so none of its files.
-	[ "$(container_exec ls -A /etc/service/plain | xargs)" = "control finish run" ]
-	[ "$(theirs ls -A /etc/service/plain | xargs)" = "control finish run supervise" ]
 }
 
 @test "finish is told how run ended; what cannot be started, and how often that is said" {
@@ -290,11 +201,6 @@ telling_writer() {
 	while :; do sleep 0.05; done
 	EOF
 	telling_finish "$1"
-}
-
-# The pid that NAME has said last: pid_by ours|theirs NAME
-pid_by() {
-	said_by "$1" "$2" | sed -n "s/^$2 up \([0-9]*\).*/\1/p" | tail -n 1
 }
 
 each_kills() {

@@ -18,6 +18,7 @@ begin() {
 	wait_output '^a up'
 	wait_output '^b up'
 	wait_output '^slow up'
+	[ "${1-}" = --user ] || wait_supervised a b slow
 	supervisor=$(supervisor_pid)
 	rpc version
 	gate=$(gate_pid)

@@ -331,10 +331,15 @@ heir() {
 	wait_lines 3 '^web up'
 	pid=$(said_pid web)
 	wait_for "it to stand for run" _is web pid "$pid"
+	wait_for "supervise/pid to be its own" _supervise_has web "$pid"
 	ctl 0 stop web
 	not runs "$pid"
 	[ "$(count_output '^web launcher')" -eq 3 ]
 	no_output '^\*\*\* web'
+}
+
+_supervise_has() {
+	[ "$(container_exec cat "/etc/service/$1/supervise/pid")" = "$2" ]
 }
 
 @test "MAINPID: of a session of its own, and heard all the same" {
@@ -533,6 +538,7 @@ extends_its_stop() {
 	container_start --
 	wait_output '^web up'
 	sync_with web
+	wait_supervised web
 	before=$(descriptors)
 	tell web 'files = [os.open("/dev/null", os.O_RDWR) for i in range(200)]'
 	tell web 'import array'

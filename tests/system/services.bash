@@ -36,6 +36,17 @@ said_pid() {
 	container_output | sed -n "s/^$1 up \([0-9]*\)$/\1/p" | tail -n 1
 }
 
+# Waits until the supervisor has supervise/ of these services, and so all that it keeps
+# open for them.
+wait_supervised() {
+	local name
+	for name; do
+		wait_for "supervise/ of $name" container_exec test -p \
+		    "/etc/service/$name/supervise/ok" -a -e \
+		    "/etc/service/$name/supervise/status"
+	done
+}
+
 # How many lines of the output match a regular expression.
 count_output() {
 	container_output | grep -acE -e "$1" || :

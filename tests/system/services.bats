@@ -275,6 +275,7 @@ ended() {
 	wait_output '^b up'
 	local supervisor=$(supervisor_pid) before after
 	# The only case that must let time pass: nothing happens in it.
+	wait_supervised a b
 	wait_for "the supervisor to sleep" asleep "$supervisor"
 	before=$(switches "$supervisor")
 	sleep 2.5
@@ -312,7 +313,7 @@ broken() {
 		return
 	fi
 	container_exec sh -c "mountpoint -q /etc/service/$1 &&
-	    umount /etc/service/$1
+	    mount -o remount,exec /etc/service/$1
 	    rm -rf /etc/service/$1/run &&
 	    sed s/NAME/$1/ /srv/run >/etc/service/$1/.run &&
 	    chmod 755 /etc/service/$1/.run &&
