@@ -78,7 +78,13 @@ fault_supervisor() {
 	runs "$(said_pid command)"
 	for i in 1 2 3 4 5 6; do
 		wait_lines $(($(count_output "^flap$i up") + 2)) "^flap$i up"
+		wait_for "supervise/pid of flap$i" _supervise_has_said "flap$i"
 	done
+	wait_for "supervise/pid of steady" _supervise_has_said steady
+	# Who has supervise/ locked is the last supervisor, and it is listened to.
+	container_exec dd of=/etc/service/steady/supervise/ok oflag=nonblock \
+	    conv=notrunc status=none </dev/null
+	no_output 'another supervisor'
 	: >"$(container_file /tmp/go)"
 	container_wait
 	[ "$status" -eq 37 ]
@@ -87,6 +93,10 @@ fault_supervisor() {
 	[ "$(count_output '^steady finish')" -eq 1 ]
 	[ "$(count_output '^command up')" -eq 1 ]
 	[ "$(count_output 'killed by signal 9; starting it again')" -eq 50 ]
+}
+
+_supervise_has_said() {
+	[ "$(container_exec cat "/etc/service/$1/supervise/pid")" = "$(said_pid "$1")" ]
 }
 
 @test "killed while many services are being started" {
