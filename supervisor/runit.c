@@ -38,7 +38,7 @@ state_of(const struct state_slot *slot, pid_t pid)
 	return RUNIT_DOWN;
 }
 
-/* As TAI64N, of which it is the first 12 bytes: what was so long ago. */
+/* The time that was so long ago, as TAI64N: 12 bytes. */
 static void
 pack_time(unsigned char *label, int64_t ago_ms)
 {

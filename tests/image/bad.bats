@@ -226,14 +226,22 @@ load helpers/image
 	stops_with 0 5000
 }
 
+cron_pid_is_written() {
+	[ "$(inside cat /etc/service/cron/supervise/pid)" = \
+	    "$(inside initctl --json status cron | jq '.services[0].pid')" ]
+}
+
 @test "docker kill (PID 1 has no chance), then docker start" {
 	container_start -p 127.0.0.1::22 -- /sbin/my_init --enable-insecure-key
 	booted
+	inside sh -c 'printf "#!/bin/sh\n! ls /etc/service/*/supervise/pid\n" >/etc/my_init.d/no_pid
+	    chmod 755 /etc/my_init.d/no_pid'
 	docker kill "$CONTAINER" >/dev/null
 	container_wait
 	[ "$status" -eq 137 ]
 	docker start "$CONTAINER" >/dev/null
 	booted
+	wait_for "cron's new pid" cron_pid_is_written
 	[ "$(inside sh -c 'sv status /etc/service/*' | grep -c '^run: ')" -eq 3 ]
 	[ "$(ssh_in "$(insecure_key)" "$(port_of 22)" whoami)" = root ]
 	inside logger still here

@@ -200,6 +200,12 @@ teardown_file() {
 	no_stderr
 }
 
+# It has to be called sv.
+runit_knows() {
+	inside bash -c 'exec -a sv sv.runit status "$0"' "/etc/service/$1" |
+	    grep '^run: .*(pid '
+}
+
 # --- apt -----------------------------------------------------------------------------
 @test "apt-get install: no daemon starts, initctl and sv stay ours, ischroot says yes" {
 	image_build <<-'END'
@@ -226,6 +232,12 @@ teardown_file() {
 	service_is memcached state up
 	service_is cron state up
 	service_is syslog state up
+	# What knows runit finds what it knows.
+	wait_for "runit's sv to know memcached" runit_knows memcached
+	[ "$(inside cat /etc/service/memcached/supervise/pid)" = \
+	    "$(inside initctl --json status memcached | jq '.services[0].pid')" ]
+	inside sh -c 'printf t >/etc/service/memcached/supervise/control'
+	wait_service memcached restarts 1
 	inside dpkg-divert --list /sbin/initctl | grep -q 'local diversion of /sbin/initctl'
 	inside dpkg-divert --list /usr/bin/ischroot | grep -q 'local diversion'
 	inside logger still heard
