@@ -605,7 +605,7 @@ placed() {
 	root_file /srv/run 755 <<<$'#!/bin/sh\necho "other up $$"\nexec sleep 100000'
 	echo text >"$ROOT/etc/service/file"
 	ln -s file "$ROOT/etc/service/link-to-file"
-	ln -s /srv/nowhere "$ROOT/etc/service/nowhere"
+	ln -s /tmp/nowhere "$ROOT/etc/service/nowhere"
 	begin_both
 	each_says 1 stays up
 	each_says 1 changes up
@@ -657,8 +657,10 @@ placed() {
 	[ "$(count_output '^\*\*\* .*nowhere')" -eq 1 ]
 	[ "$(grep -c '^runsvdir .*unable to stat nowhere: file does not exist' \
 	    "$OUTPUT/runit")" -ge 2 ]
+	# One for each: in a place of both, only the first would get the lock.
 	placed /srv/.nowhere nowhere
-	container_exec mv /srv/.nowhere /srv/nowhere
+	each cp -a /srv/.nowhere /tmp/.nowhere
+	each mv /tmp/.nowhere /tmp/nowhere
 	wait_for "nowhere" _says ours 1 nowhere up
 	# Another name is another service of ours; to runit it is the same.
 	each mv /etc/service/new /etc/service/newer
