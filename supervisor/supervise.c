@@ -76,14 +76,14 @@ make_directory(const struct service *service)
 static int
 find_locked(const struct service *service)
 {
-	char link[32], path[PATH_MAX];
-	ssize_t length;
+	char link[32], path[PATH_MAX] = "";
+	struct stat st;
 
+	/* Where a lock was that is gone, others may have theirs by now. */
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", service->lock);
-	length = readlink(link, path, sizeof(path) - 1);
-	if (length <= 0)
+	if (fstat(service->lock, &st) == -1 || st.st_nlink == 0 ||
+	    readlink(link, path, sizeof(path) - 1) <= 0)
 		return -1;
-	path[length] = '\0';
 	*strrchr(path, '/') = '\0';
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
