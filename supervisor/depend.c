@@ -60,18 +60,11 @@ waited_for(const struct service *service)
 	    service_at(service->waits_for - 1u);
 }
 
-/* A service in 16 bits; 0 is none. */
-static uint16_t
-number_of(const struct service *service)
-{
-	return (uint16_t)(1 + (service - service_at(0)));
-}
-
 static void
 wait_in(struct service *service, uint16_t *list, uint16_t waits_for)
 {
 	service->next_waiter = *list;
-	*list = number_of(service);
+	*list = service_number(service);
 	service->waits_for = waits_for;
 }
 
@@ -85,7 +78,7 @@ wait_no_more(struct service *service)
 		return;
 	if (service->waits_for != READY)
 		link = &waited_for(service)->waiters;
-	while (*link != number_of(service))
+	while (*link != service_number(service))
 		link = &service_at(*link - 1u)->next_waiter;
 	*link = service->next_waiter;
 	service->waits_for = 0;
@@ -164,7 +157,7 @@ wait_for(struct service *service, struct service *other)
 	char line[1024];
 	unsigned steps;
 
-	wait_in(service, &other->waiters, number_of(other));
+	wait_in(service, &other->waiters, service_number(other));
 	if ((failed = failure_before(service)) != NULL)
 		hold_for(service, failed);
 	for (steps = 0; at != NULL && at != service && steps < STATE_SLOTS;
@@ -339,7 +332,7 @@ depend_start(struct service *service)
 	char *text, *name;
 
 	service->visit = visit;
-	found[count++] = number_of(service);
+	found[count++] = service_number(service);
 	for (i = 0; i < count; i++) {
 		text = depend_read(service_at(found[i] - 1u), &why);
 		while (text != NULL && (name = settings_line(&text, NULL)) != NULL) {
@@ -350,7 +343,7 @@ depend_start(struct service *service)
 			if (other == NULL || other->visit == visit)
 				continue;
 			other->visit = visit;
-			found[count++] = number_of(other);
+			found[count++] = service_number(other);
 		}
 	}
 	/* The last first: mostly, they then need not wait. */

@@ -33,6 +33,13 @@ service_at(unsigned slot)
 	return &services[slot];
 }
 
+/* What links in 16 bits hold: service_at() of one less is that service; 0 is none. */
+uint16_t
+service_number(const struct service *service)
+{
+	return (uint16_t)(1 + (service - services));
+}
+
 /* --- by name: chains through the services themselves ------------------------------ */
 
 /* FNV-1a. */
@@ -74,7 +81,7 @@ index_insert(struct service *service)
 	uint16_t *bucket = bucket_of(service_slot(service)->name);
 
 	service->next = *bucket;
-	*bucket = (uint16_t)(1 + (service - service_at(0)));
+	*bucket = service_number(service);
 }
 
 static void

@@ -12,6 +12,9 @@
 #define VERSION	"unknown"
 #endif
 
+#define STOP_GRACE_MS	30000	/* KILL_PROCESS_TIMEOUT */
+#define SWEEP_GRACE_MS	30000	/* KILL_ALL_PROCESSES_TIMEOUT */
+
 struct options options = {
 	.startup_directory = STARTUP_DIRECTORY,
 	.stop_grace_ms = STOP_GRACE_MS,

@@ -258,12 +258,6 @@ commands_cb(int fd, short what, void *argument)
 
 /* --- when ------------------------------------------------------------------------------ */
 
-static uint16_t
-number_of(const struct service *service)
-{
-	return (uint16_t)(1 + (service - service_at(0)));
-}
-
 static struct service *
 next_noted(void)
 {
@@ -326,7 +320,7 @@ begin(void)
 void
 supervise_note(struct service *service)
 {
-	uint16_t number = number_of(service);
+	uint16_t number = service_number(service);
 
 	if (!event_initialized(&idle))
 		begin();
@@ -350,7 +344,7 @@ supervise_note(struct service *service)
 static void
 unnote(struct service *service)
 {
-	uint16_t number = number_of(service);
+	uint16_t number = service_number(service);
 	uint16_t *link = &first, before = 0;
 
 	if (!service->noted)

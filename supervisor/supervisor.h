@@ -35,8 +35,6 @@
 #define ENVIRONMENT_SH		"/etc/container_environment.sh"
 #define ENVIRONMENT_JSON	"/etc/container_environment.json"
 
-#define STOP_GRACE_MS		30000	/* KILL_PROCESS_TIMEOUT */
-#define SWEEP_GRACE_MS		30000	/* KILL_ALL_PROCESSES_TIMEOUT */
 #define FINISH_GRACE_MS		5000	/* at least this for finish at a stop */
 
 /* main.c */
@@ -347,6 +345,7 @@ bool	order_is_circle(unsigned left);
 struct state_slot *service_slot(const struct service *);
 struct service *service_next(const struct service *);
 struct service *service_at(unsigned);
+uint16_t service_number(const struct service *);
 struct service *service_add(const char *name, enum service_want, bool early);
 void	service_remove(struct service *);
 uint32_t index_hash(const char *);
