@@ -270,7 +270,10 @@ next_noted(void)
 	return service;
 }
 
-/* One at a time: in between is looked whether there is something else to do. */
+/*
+ * One of those that are noted.  libevent calls it for the next before it asks the kernel
+ * again.
+ */
 static void
 write_cb(int fd, short what, void *argument)
 {
