@@ -5,13 +5,16 @@ load helpers/image
 
 # cron's clock ticks once a minute: its container is started first and asked last.  Of
 # its tabs some have two links, made in a layer below and at boot.  (Where they are is of
-# another day: cron tells by the second whether something has changed.)
+# another day: cron tells by the second whether something has changed.  A tab that it
+# finds while it is being written would stay empty to it.)
 setup_file() {
 	[ -n "${RUN_ID-}" ] || return 0
 	export CRON=my_init_test_${RUN_ID,,}_cron
 	timeout 300 docker build -q --force-rm -t "$CRON" - >/dev/null <<-'END'
 	FROM my_init_test/bookworm
-	RUN echo '* * * * * root echo "two links, cron.d" >/proc/1/fd/1' \
+	RUN echo '* * * * * root . /etc/container_environment.sh; echo "cron: $GREETING" >/proc/1/fd/1 2>&1' \
+	        >/etc/cron.d/greet && \
+	    echo '* * * * * root echo "two links, cron.d" >/proc/1/fd/1' \
 	        >/etc/cron.d/linked && \
 	    echo '* * * * * echo "two links, crontab" >/tmp/linked' | \
 	        crontab -u www-data - && \
@@ -27,9 +30,6 @@ setup_file() {
 	END
 	docker run -d --name "$CRON" --label "my_init_test=$RUN_ID" \
 	    -e GREETING='good morning' "$CRON" >/dev/null
-	docker exec -i "$CRON" sh -c 'cat >/etc/cron.d/greet' <<-'TAB'
-	* * * * * root . /etc/container_environment.sh; echo "cron: $GREETING" >/proc/1/fd/1 2>&1
-	TAB
 	docker exec -i "$CRON" crontab - <<-'TAB'
 	SHELL=/bin/bash
 	BASH_ENV=/etc/container_environment.sh
