@@ -56,7 +56,7 @@ crashing_service() {
 	container_start --
 	wait_up a
 	container_exec sh -c 'cd /etc/service && touch file && ln -s file link &&
-	    mkfifo fifo && cp -a a .other && cp -a a b.new && mv b.new b'
+	    mkfifo fifo && cp -a a .other && mkdir b.new && cp a/run b.new && mv b.new b'
 	wait_for "b" _is b state up
 	wait_unknown b.new
 	ctl 0 rescan
