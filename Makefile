@@ -89,7 +89,7 @@ endif
 
 INIT_OBJECTS = $(addprefix $(BUILD)/, initd/initd.o initd/channel.o \
 	initd/kernel.o initd/sweep.o)
-SUPERVISOR_OBJECTS = $(addprefix $(BUILD)/supervisor/, boot.o command.o \
+SUPERVISOR_OBJECTS = $(addprefix $(BUILD)/supervisor/, boot.o claim.o command.o \
 	control.o depend.o directory.o dump.o ending.o environment.o explain.o \
 	files.o fsm.o gatekeeper.o group.o hook.o index.o key.o lines.o log.o \
 	logger.o main.o notify.o options.o order.o other.o probe.o reap.o \

@@ -2,6 +2,7 @@
  * What runit's programs and their users know of a service, in their words: the files
  * that runsv(8) writes, and the characters that it reads.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "supervisor.h"
+#include "supervise.h"
 
 #define TAI_EPOCH	UINT64_C(4611686018427387914)	/* TAI64 of 1970 */
 
@@ -28,8 +30,10 @@ state_of(const struct state_slot *slot, pid_t pid)
 	case SERVICE_UP:
 		return RUNIT_RUN;
 	case SERVICE_STARTING:
-	case SERVICE_STOPPING:
 		return pid != 0 ? RUNIT_RUN : RUNIT_DOWN;
+	case SERVICE_STOPPING:
+		/* What is still to come is not over to sv(8), either. */
+		return pid != 0 ? RUNIT_RUN : RUNIT_FINISH;
 	case SERVICE_DOWN:
 	case SERVICE_BACKOFF:
 	case SERVICE_FAILED:
@@ -67,13 +71,16 @@ pack_time(unsigned char *label, int64_t ago_ms)
 static void
 put(int directory, const char *name, const void *bytes, size_t length)
 {
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
 	char new[sizeof("status.new")];
 	bool done = false;
 	int fd;
 
 	snprintf(new, sizeof(new), "%s.new", name);
-	fd = openat(directory, new, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
-	    O_NONBLOCK | O_CLOEXEC, 0644);
+	fd = openat(directory, new, flags, 0644);
+	/* Left by a kill in between; or by somebody else, then it is not to be written. */
+	if (fd == -1 && errno == EEXIST && unlinkat(directory, new, 0) == 0)
+		fd = openat(directory, new, flags, 0644);
 	if (fd != -1) {
 		done = length == 0 ||
 		    write(fd, bytes, length) == (ssize_t)length;
@@ -81,6 +88,15 @@ put(int directory, const char *name, const void *bytes, size_t length)
 	}
 	if (!done || renameat(directory, new, directory, name) == -1)
 		unlinkat(directory, name, 0);
+}
+
+/* Removes them: nothing is known, not even that it is down. */
+void
+runit_remove(int directory)
+{
+	unlinkat(directory, "pid", 0);
+	unlinkat(directory, "stat", 0);
+	unlinkat(directory, "status", 0);
 }
 
 /* Replaces pid, stat and status there, each at once, by what is so of a service now. */
@@ -94,7 +110,9 @@ runit_write(int directory, const struct state_slot *slot)
 	pid_t pid = atomic_load(&slot->pid) > 0 ? atomic_load(&slot->pid) : 0;
 	enum runit_state state = state_of(slot, pid);
 	bool paused = slot->flags & SLOT_PAUSED;
-	bool up = slot->want == WANT_UP;
+	/* To sv(8) one that need not be told to come up. */
+	bool up = slot->want == WANT_UP && slot->state != SERVICE_DOWN &&
+	    slot->state != SERVICE_FAILED;
 	bool terminated = slot->sent == SIGTERM && state == RUNIT_RUN;
 	unsigned char status[20];
 	char text[64] = "";

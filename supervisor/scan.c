@@ -140,8 +140,6 @@ see(int directory, const struct dirent *entry)
 	service->link = link;
 	if (service_slot(service)->flags & SLOT_REMOVED) {
 		result.added++;
-		/* Whether it is the same directory or not. */
-		supervise_forget(service);
 		service_want(service, wanted(directory, entry->d_name), false);
 	}
 	return service;

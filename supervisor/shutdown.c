@@ -93,6 +93,8 @@ step_scripts(const char *directory)
 		return false;
 	while (script_next(directory, path, sizeof(path)))
 		if (script_can_run(path)) {
+			/* It may look for whom to signal. */
+			supervise_write();
 			script_begin(path);
 			return true;
 		}

@@ -185,7 +185,7 @@ struct service {
 	int		directory;	/* kept open for its programs, or -1 */
 	int		pipe;		/* to its logger, or -1 */
 	int		lines;		/* to the collector, or -1 */
-	int		control, lock;	/* supervise.c: kept open there, or -1 */
+	int		control, lock;	/* claim.c: kept open there, or -1 */
 	int		successor;	/* pidfd of what it has named last, or -1 */
 	uint32_t	entries;	/* of its directory, as it was read last ... */
 	bool		broken : 1;	/* ... and something in it did not parse */
@@ -281,11 +281,8 @@ void	lines_watch(bool);
 void	supervise_note(struct service *);
 void	supervise_tell(struct service *);
 void	supervise_forget(struct service *);
+void	supervise_write(void);
 void	supervise_begin(void);
-
-/* runit.c: what it says, and is told, in runit's words */
-void	runit_write(int directory, const struct state_slot *);
-void	runit_obey(const struct service *, char command);
 
 /* probe.c: check and health */
 void	probe_follow(struct service *);

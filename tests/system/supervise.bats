@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # supervise/ of a service's directory, beside runit's runsv, and with runit's own sv.
 
-load beside
+load supervise
 
 # A service that stays up, and says which signals it has got.
 hearing() {
@@ -33,11 +33,7 @@ each_is() {
 	    "$(theirs sh -c "$_told" sh "$1")"
 }
 
-# The pid in a service's supervise/, here and in runit's status.
-pid_in() {
-	container_exec cat "/etc/service/$1/supervise/pid"
-}
-
+# The pid in runit's status.
 pid_in_status() {
 	container_exec sh -c 'od -An -tu4 -j12 -N4 "/etc/service/$1/supervise/status" |
 	    tr -d " "' sh "$1"
@@ -46,16 +42,6 @@ pid_in_status() {
 # write NAME CHARACTERS: into control, in both places
 each_writes() {
 	each sh -c 'printf "$2" >"/etc/service/$1/supervise/control"' sh "$1" "$2"
-}
-
-# runit's sv, on our services
-their_sv() {
-	container_exec "$RUNIT/sv" "$@"
-}
-
-wait_text() {
-	wait_for "$1: $2" container_exec \
-	    sh -c '[ "$(cat "/etc/service/$1/supervise/stat")" = "$2" ]' sh "$1" "$2"
 }
 
 @test "what it says of each state" {
@@ -202,6 +188,103 @@ same_signals() {
 	[ "$(container_exec initctl check)" = "2 services, no faults" ]
 }
 
+@test "runit's own sv waits for hooks and finish, and starts what has failed or been held" {
+	good_service slow
+	root_file /etc/service/slow/control/d 755 <<-'EOF'
+	#!/bin/sh
+	until [ -e /tmp/hook ]; do sleep 0.05; done
+	EOF
+	root_file /etc/service/slow/finish 755 <<-'EOF'
+	#!/bin/sh
+	until [ -e /tmp/finish ]; do sleep 0.05; done
+	EOF
+	service failing <<-'EOF'
+	#!/bin/sh
+	[ -e /tmp/well ] || exit 1
+	echo "failing up $$"
+	exec sleep 100000
+	EOF
+	root_file /etc/service/failing/max-death-tally 644 <<<1
+	good_service held
+	good_service needed
+	: >"$ROOT/etc/service/needed/down"
+	root_file /etc/service/held/depends 644 <<<needed
+	container_start KILL_PROCESS_TIMEOUT=50 --
+	wait_up slow
+	wait_text slow run
+	run their_sv -w 1 down /etc/service/slow
+	[ "$status" -eq 1 ]
+	[[ "$output" =~ ^"timeout: finish: /etc/service/slow: (pid 0) "[0-9]"s, normally up"$ ]]
+	container_exec touch /tmp/hook
+	run their_sv -w 1 down /etc/service/slow
+	[ "$status" -eq 1 ]
+	[[ "$output" =~ ^"timeout: finish: /etc/service/slow: (pid "[0-9]*") "[0-9]"s, want down"$ ]]
+	container_exec touch /tmp/finish
+	their_sv -w 20 down /etc/service/slow
+
+	wait_for "failing to fail" _has_failed
+	wait_text failing down
+	container_exec touch /tmp/well
+	[[ "$(their_sv -v up /etc/service/failing)" =~ ^"ok: run: /etc/service/failing: (pid $(said_pid failing)) "[0-9]s$ ]]
+
+	wait_text held down
+	[ "$(count_output '^held up')" -eq 0 ]
+	[[ "$(their_sv -v up /etc/service/held)" =~ ^"ok: run: /etc/service/held: (pid $(said_pid held)) "[0-9]s$ ]]
+}
+
+_has_failed() {
+	container_exec initctl status failing | grep -q failed
+}
+
+@test "many are written one at a time, and in between others are heard" {
+	local i pids=()
+	for ((i = 0; i < 30; i++)); do
+		good_service s$i
+	done
+	container_start --
+	for ((i = 0; i < 30; i++)); do
+		wait_text s$i run
+		pids+=("$(said_pid s$i)")
+	done
+	supervisor=$(supervisor_pid)
+	strace -p "$supervisor" -o "$OUTPUT/calls" \
+	    -e 'trace=/^(epoll_p?wait2?|renameat2?)$' 2>"$OUTPUT/strace" 3>&- &
+	wait_for "strace to be attached" grep -qs attached "$OUTPUT/strace"
+	# All ends are seen in one turn.
+	kill -STOP "$supervisor"
+	container_exec kill -KILL "${pids[@]}"
+	kill -CONT "$supervisor"
+	for ((i = 0; i < 30; i++)); do
+		wait_lines 2 "^s$i up"
+		wait_for "the pid of s$i" pid_is_said s$i
+	done
+	container_kill TERM
+	container_wait
+	wait $! || :
+	[ "$(awk '/epoll/ { asked = 1 }
+	    /"status.new"/ { written++; if (!asked) { unasked++ }; asked = 0 }
+	    END { print (written >= 30), unasked + 0 }' "$OUTPUT/calls")" = "1 0" ]
+}
+
+@test "shutdown scripts find no pid of what has ended" {
+	good_service a
+	local when
+	for when in pre post; do
+		root_file /etc/my_init.${when}_shutdown.d/look 755 <<-EOF
+		#!/bin/sh
+		cd /etc/service/a/supervise
+		echo "$when \$(cat stat) \$(cat pid)."
+		EOF
+	done
+	container_start --
+	wait_up a
+	wait_text a run
+	container_kill TERM
+	container_wait
+	container_output | grep -qxF "pre run $(said_pid a)."
+	container_output | grep -qxF "post down ."
+}
+
 @test "who has waited for a service finds its pid" {
 	hearing a
 	container_start --
@@ -239,7 +322,7 @@ same_signals() {
 	local old=$supervisor
 	next_supervisor_of "$old"
 	wait_lines 2 '^a up'
-	wait_for "the new pid" _pid_is_said a
+	wait_for "the new pid" pid_is_said a
 	container_exec sh -c 'printf h >/etc/service/a/supervise/control'
 	wait_output '^a got HUP'
 	no_output 'another supervisor'
@@ -247,10 +330,6 @@ same_signals() {
 
 not_runs() {
 	! runs "$1"
-}
-
-_pid_is_said() {
-	[ "$(pid_in "$1")" = "$(said_pid "$1")" ]
 }
 
 # Kills a supervisor that is stopped.
@@ -295,179 +374,4 @@ next_supervisor_of() {
 
 _is_locked() {
 	! flock -n "$1" true
-}
-
-@test "another supervisor has it: that is said, and nothing is written" {
-	good_service theirs
-	good_service ours
-	root_file /srv/run 755 <<-EOF
-	#!/bin/sh
-	exec $RUNIT/runsv /etc/service/theirs
-	EOF
-	startup_script first <<-EOF
-	#!/bin/sh
-	touch /etc/service/theirs/down
-	setsid $RUNIT/runsv /etc/service/theirs &
-	until [ -e /etc/service/theirs/supervise/status ]; do sleep 0.05; done
-	rm /etc/service/theirs/down
-	EOF
-	container_start --
-	wait_output '^theirs up'
-	wait_text ours run
-	wait_output '^\*\*\* theirs: another supervisor has locked its supervise/lock'
-	wait_text theirs down
-	container_exec initctl restart theirs
-	container_exec initctl restart theirs
-	wait_lines 3 '^theirs up'
-	wait_text theirs down
-	[ "$(count_output 'another supervisor')" -eq 1 ]
-	# Once that is gone it is ours.
-	container_exec pkill -x runsv
-	container_exec initctl restart theirs
-	wait_text theirs run
-	_pid_is_said theirs
-}
-
-@test "what is removed: nobody there, and what is written stays true" {
-	local name
-	for name in one two; do
-		root_file /srv/$name/run 755 <<-EOF
-		#!/bin/sh
-		echo "$name up \$\$"
-		exec sleep 100000
-		EOF
-	done
-	ln -s /srv/one "$ROOT/etc/service/link"
-	good_service gone
-	service moved <<-'EOF'
-	#!/bin/sh
-	trap 'until [ -e /tmp/end ]; do sleep 0.05; done; exit' TERM
-	echo "moved up $$"
-	while :; do sleep 0.05; done
-	EOF
-	container_start --
-	wait_up moved gone
-	wait_output '^one up'
-	wait_text link run
-	wait_text moved run
-	wait_text gone run
-
-	container_exec ln -sfn /srv/two /etc/service/link
-	wait_output '^two up'
-	wait_for "the end of one" container_exec grep -qx down /srv/one/supervise/stat
-	[ "$(container_exec stat -c %s /srv/one/supervise/pid)" = 0 ]
-	wait_for "the pid of two" _pid_of_two
-	run their_sv status /srv/one
-	[[ "$output" == *"runsv not running"* ]]
-	# It may be another's.
-	container_exec flock -n /srv/one/supervise/lock true
-
-	# The same directory under another name, which has to wait for its lock.
-	container_exec mv /etc/service/moved /etc/service/renamed
-	wait_lines 2 '^moved up'
-	local moved_ms=$(now_ms)
-	wait_for "more than the second after which it is tried again" _is_later
-	[ "$(pid_in renamed)" != "$(said_pid moved)" ]
-	container_exec touch /tmp/end
-	wait_for "the pid" _pid_of_renamed
-	wait_text renamed run
-	wait_for "a reader of ok" their_sv check /etc/service/renamed
-
-	container_exec rm -rf /etc/service/gone
-	wait_unknown gone
-	no_output 'another supervisor'
-}
-
-_pid_of_two() {
-	[ "$(container_exec cat /srv/two/supervise/pid)" = "$(said_pid two)" ]
-}
-
-_is_later() {
-	[ $(($(now_ms) - moved_ms)) -gt 1500 ]
-}
-
-_pid_of_renamed() {
-	[ "$(pid_in renamed)" = "$(said_pid moved)" ]
-}
-
-@test "it may be a link, and what is missing there is made; as a file it is left alone" {
-	local name
-	for name in linked away file full pipes pipe stale; do
-		good_service $name
-	done
-	ln -s /run/supervise.linked "$ROOT/etc/service/linked/supervise"
-	ln -s /no/such/directory "$ROOT/etc/service/away/supervise"
-	: >"$ROOT/etc/service/file/supervise"
-	# A FIFO in the way keeps nobody waiting.
-	mkdir "$ROOT"/etc/service/{pipes,pipe}/supervise
-	mkfifo "$ROOT/etc/service/pipes/supervise/lock" \
-	    "$ROOT/etc/service/pipe/supervise/pid.new"
-	# Nor does a file where a FIFO should be keep the rest from being written.
-	mkdir -p "$ROOT/etc/service/stale/supervise/pid.new"
-	: >"$ROOT/etc/service/stale/supervise/control"
-	echo 1 >"$ROOT/etc/service/stale/supervise/pid"
-	startup_script fill <<-'EOF'
-	#!/bin/sh
-	mkdir /etc/service/full/supervise &&
-	mount -t tmpfs -o nr_inodes=20 tmpfs /etc/service/full/supervise
-	EOF
-	container_start --
-	for name in linked away file full pipes pipe stale; do
-		wait_output "^$name up"
-	done
-	wait_text linked run
-	wait_text pipe run
-	container_exec test ! -s /etc/service/pipe/supervise/pid
-	[ "$(container_exec stat -c %A /run/supervise.linked)" = drwx------ ]
-	their_sv check /etc/service/linked
-	wait_text stale run
-	container_exec test ! -e /etc/service/stale/supervise/pid
-	container_exec test -f /etc/service/file/supervise
-	container_exec test ! -e /no
-
-	# No file can be made: no pid is better than one that is wrong.
-	wait_text full run
-	_pid_is_said full
-	container_exec sh -c 'cd /etc/service/full/supervise
-	    while mkdir "$((i = i + 1))" 2>/dev/null; do :; done'
-	container_exec initctl restart full
-	container_exec sh -c 'cd /etc/service/full/supervise && [ ! -e pid ] ||
-	    [ "$(cat pid)" = "$1" ]' sh "$(pid_of full)"
-	container_exec sh -c 'rmdir /etc/service/full/supervise/[0-9]*'
-	container_exec initctl restart full
-	[ "$(pid_in full)" = "$(pid_of full)" ]
-	[ "$(count_output '^\*\*\* [a-z]*: ')" -eq 0 ]
-}
-
-@test "few descriptors: services first" {
-	local i
-	for ((i = 0; i < 30; i++)); do
-		good_service s$i
-	done
-	container_start --via "prlimit --nofile=200:200" --
-	for ((i = 0; i < 30; i++)); do
-		wait_text s$i run
-		_pid_is_said s$i
-	done
-	# As many as may be are listened to.
-	local heard=0
-	for ((i = 0; i < 30; i++)); do
-		! their_sv check /etc/service/s$i >/dev/null || heard=$((heard + 1))
-	done
-	[ "$heard" -ge 1 ]
-	[ "$heard" -lt 30 ]
-	container_exec initctl restart 's*'
-	container_kill TERM
-	container_wait
-	[ "$status" -eq 0 ]
-}
-
-@test "a root that is read-only: services do without" {
-	good_service a
-	container_start --read-only --
-	wait_up a
-	container_exec test ! -e /etc/service/a/supervise
-	container_exec initctl restart a
-	wait_lines 2 '^a up'
-	no_output supervise
 }
