@@ -6,7 +6,8 @@ load helpers/image
 # cron's clock ticks once a minute: its container is started first and asked last.  Of
 # its tabs some have two links, made in a layer below and at boot.  (Where they are is of
 # another day: cron tells by the second whether something has changed.  A tab that it
-# finds while it is being written would stay empty to it.)
+# finds while it is being written would stay empty to it; so one of root's is written when
+# it has looked for the first time, which its mark for @reboot tells.)
 setup_file() {
 	[ -n "${RUN_ID-}" ] || return 0
 	export CRON=my_init_test_${RUN_ID,,}_cron
@@ -30,6 +31,8 @@ setup_file() {
 	END
 	docker run -d --name "$CRON" --label "my_init_test=$RUN_ID" \
 	    -e GREETING='good morning' "$CRON" >/dev/null
+	timeout 60 docker exec "$CRON" \
+	    sh -c 'until [ -e /run/crond.reboot ]; do sleep 0.1; done'
 	docker exec -i "$CRON" crontab - <<-'TAB'
 	SHELL=/bin/bash
 	BASH_ENV=/etc/container_environment.sh
