@@ -192,8 +192,13 @@ step_command(void)
 		shutdown_begin(1);
 	} else if (service != NULL) {
 		boot_waits = true;
-	} else if (!command_start() || command_is_over()) {
-		shutdown_begin(status_code(table->header.command.status));
+	} else {
+		/* What has waited for services finds their pids. */
+		if (options.wait_ready)
+			supervise_write();
+		if (!command_start() || command_is_over())
+			shutdown_begin(
+			    status_code(table->header.command.status));
 	}
 }
 
@@ -239,8 +244,7 @@ boot_step(void)
 			return;
 		switch ((enum phase)table->header.phase) {
 		case PHASE_ENVIRONMENT:
-			if (!options.skip_services)
-				supervise_begin();
+			supervise_begin();
 			make_environment();
 			set_phase(PHASE_KEY);
 			break;

@@ -92,21 +92,21 @@ is_same(const struct stat *one, const struct stat *other)
 	return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
 }
 
-/* Is the lock that of a service of ours?  It had another name, or has another link. */
-static bool
-is_ours(int lock)
+/* The service of ours that has the lock, or NULL. */
+static struct service *
+owner_of(int lock)
 {
 	struct service *service;
 	struct stat st, other;
 
 	if (fstat(lock, &st) == -1)
-		return false;
+		return NULL;
 	for (service = service_next(NULL); service != NULL;
 	    service = service_next(service))
 		if (service->lock != -1 && fstat(service->lock, &other) == 0 &&
 		    is_same(&st, &other))
-			return true;
-	return false;
+			return service;
+	return NULL;
 }
 
 /* Whoever had the lock that some have been refused may have let go. */
@@ -124,24 +124,37 @@ again_cb(int fd, short what, void *argument)
 			supervise_note(service);
 }
 
+/* Tries once more, in a while: a link is replaced, or the lock is let go. */
+static void
+try_again(struct service *service)
+{
+	if (service->refused != NEVER)
+		return;
+	service->refused = ONCE;
+	refused++;
+	timer_arm(&again, now_ms() + AGAIN_MS);
+}
+
 /*
- * Somebody has the lock, and the directory is left to them.  A child of a supervisor
- * before us may have it for a moment.
+ * Somebody has the lock, and the directory is left to them.  If that is another service,
+ * its own may be elsewhere by now.  A child of a supervisor before us may have it for a
+ * moment.
  */
 static void
 refuse(struct service *service, int lock)
 {
-	if (service->refused == NEVER) {
-		service->refused = ONCE;
-		refused++;
-		timer_arm(&again, now_ms() + AGAIN_MS);
-	} else if (service->refused == ONCE && !is_ours(lock)) {
+	struct service *owner = owner_of(lock);
+
+	if (owner != NULL)
+		supervise_note(owner);
+	if (service->refused == ONCE && owner == NULL) {
 		service->refused = SAID;
 		log_warn("%s: another supervisor has locked its "
 		    SUPERVISE "/lock; nothing is written there (is a runsv "
 		    "running, or another container with the same directory?)",
 		    escape(service_slot(service)->name));
 	}
+	try_again(service);
 }
 
 static void
@@ -192,10 +205,10 @@ is_locked(const struct service *service, int directory)
 
 /*
  * Where the one is by now that we have locked, even if another has its name.  A
- * descriptor, the caller's to close, or -1: there is none any more.
+ * descriptor, or -1: there is none any more.
  */
-int
-claim_find(const struct service *service)
+static int
+find_locked(const struct service *service)
 {
 	char link[32], path[PATH_MAX] = "";
 	int directory;
@@ -225,14 +238,20 @@ release(struct service *service)
 	service->control = service->lock = -1;
 }
 
-/* Makes the one of its name ours.  A descriptor, or -1: it is not to be written to. */
+/*
+ * Makes the one of its name ours; its logger's is beside it.  A descriptor, or -1: it is
+ * not to be written to.
+ */
 static int
 take(struct service *service)
 {
+	struct service *logger = logger_of(service);
 	int directory = make_directory(service), fd;
 
-	if (directory == -1)
+	if (directory == -1) {
+		try_again(service);
 		return -1;
+	}
 	fd = openat(directory, "lock", O_WRONLY | O_CREAT | O_APPEND |
 	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
@@ -240,12 +259,17 @@ take(struct service *service)
 		if (files_may_keep(fd, false)) {
 			service->lock = fd;
 			open_control(service, directory);
+			if (logger != NULL)
+				supervise_note(logger);
 			return directory;
 		}
 		/* Nobody would know where it has been moved to. */
 		runit_remove(directory);
 	} else if (fd != -1 && errno == EWOULDBLOCK) {
 		refuse(service, fd);
+	} else if (errno == ELOOP || errno == EISDIR || errno == ENXIO) {
+		/* It is no lock, and has none. */
+		runit_remove(directory);
 	}
 	if (fd != -1)
 		close(fd);
@@ -260,7 +284,6 @@ take(struct service *service)
 int
 claim_open(struct service *service)
 {
-	struct service *logger;
 	int directory;
 
 	if (service->lock == -1)
@@ -273,8 +296,6 @@ claim_open(struct service *service)
 		close(directory);
 	/* A link further up leads elsewhere, or somebody has removed it. */
 	claim_end(service);
-	if ((logger = logger_of(service)) != NULL)
-		supervise_note(logger);
 	return take(service);
 }
 
@@ -285,7 +306,7 @@ claim_end(struct service *service)
 	struct state_slot down;
 	int directory;
 
-	if ((directory = claim_find(service)) != -1) {
+	if ((directory = find_locked(service)) != -1) {
 		down = *service_slot(service);
 		atomic_store(&down.pid, 0);
 		down.state = SERVICE_DOWN;

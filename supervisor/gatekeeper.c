@@ -333,6 +333,8 @@ start(void)
 		.descriptors = descriptors, .descriptors_count = GATE_FDS,
 	};
 
+	/* Until now nobody has waited for services; what it says of them is so. */
+	supervise_write();
 	if (wake_fd == -1)
 		wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,

@@ -42,6 +42,14 @@ state_of(const struct state_slot *slot, pid_t pid)
 	return RUNIT_DOWN;
 }
 
+/* Need it not be told to come up?  Then sv(8) does not tell it. */
+static bool
+comes_up(const struct state_slot *slot)
+{
+	return slot->state != SERVICE_DOWN && slot->state != SERVICE_FAILED &&
+	    slot->state != SERVICE_BACKOFF;
+}
+
 /* The time that was so long ago, as TAI64N: 12 bytes. */
 static void
 pack_time(unsigned char *label, int64_t ago_ms)
@@ -110,9 +118,7 @@ runit_write(int directory, const struct state_slot *slot)
 	pid_t pid = atomic_load(&slot->pid) > 0 ? atomic_load(&slot->pid) : 0;
 	enum runit_state state = state_of(slot, pid);
 	bool paused = slot->flags & SLOT_PAUSED;
-	/* To sv(8) one that need not be told to come up. */
-	bool up = slot->want == WANT_UP && slot->state != SERVICE_DOWN &&
-	    slot->state != SERVICE_FAILED;
+	bool up = slot->want == WANT_UP && comes_up(slot);
 	bool terminated = slot->sent == SIGTERM && state == RUNIT_RUN;
 	unsigned char status[20];
 	char text[64] = "";

@@ -32,10 +32,11 @@ static void
 write_all(struct service *service)
 {
 	const struct state_slot *slot = service_slot(service);
-	int directory = slot->flags & SLOT_REMOVED ? claim_find(service) :
-	    claim_open(service);
+	int directory;
 
-	if (directory == -1)
+	/* Its name is nobody's, or another's. */
+	if (slot->flags & SLOT_REMOVED ||
+	    (directory = claim_open(service)) == -1)
 		return;
 	runit_write(directory, slot);
 	close(directory);
@@ -161,13 +162,17 @@ supervise_tell(struct service *service)
 
 /*
  * Its directory is that of no service any more, or of another: to whoever looks there it
- * is down, even if it has yet to end.
+ * is down, even if it has yet to end.  So is its logger.
  */
 void
 supervise_forget(struct service *service)
 {
+	struct service *logger = logger_of(service);
+
 	unnote(service);
 	claim_end(service);
+	if (logger != NULL)
+		supervise_forget(logger);
 }
 
 /* Writes all that is yet to be written. */
@@ -179,21 +184,21 @@ supervise_write(void)
 }
 
 /* Removes the pid that a directory was left with, unless somebody has its lock. */
-static bool
+static void
 forget_pid(int services, const char *name, const char *log)
 {
 	char path[NAME_MAX + sizeof("/log/" SUPERVISE "/lock")];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s%s/" SUPERVISE "/lock", name, log);
-	fd = openat(services, path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	fd = openat(services, path,
+	    O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd == -1)
-		return false;
+		return;
 	snprintf(path, sizeof(path), "%s%s/" SUPERVISE "/pid", name, log);
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		unlinkat(services, path, 0);
 	close(fd);
-	return true;
 }
 
 /*
@@ -207,9 +212,10 @@ supervise_begin(void)
 	struct dirent *entry;
 
 	while (services != NULL && (entry = readdir(services)) != NULL)
-		if (entry->d_name[0] != '.' &&
-		    forget_pid(dirfd(services), entry->d_name, ""))
+		if (entry->d_name[0] != '.') {
+			forget_pid(dirfd(services), entry->d_name, "");
 			forget_pid(dirfd(services), entry->d_name, "/log");
+		}
 	if (services != NULL)
 		closedir(services);
 }

@@ -12,7 +12,6 @@
 /* claim.c */
 void	claim_begin(void);
 int	claim_open(struct service *);
-int	claim_find(const struct service *);
 void	claim_end(struct service *);
 
 /* runit.c: what is said, and told, in runit's words */

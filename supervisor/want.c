@@ -33,6 +33,9 @@ service_want(struct service *service, enum service_want want, bool removed)
 	atomic_store(&slot->condition, atomic_load(&next.condition));
 	table_changed(&slot->sequence);
 	forget_failures(service);
+	/* At once: a supervisor after us could not know where it was. */
+	if (removed)
+		supervise_forget(service);
 	service_event(service, want == WANT_DOWN ? EVENT_STOP : EVENT_START);
 }
 

@@ -205,6 +205,11 @@ same_signals() {
 	exec sleep 100000
 	EOF
 	root_file /etc/service/failing/max-death-tally 644 <<<1
+	service often <<-'EOF'
+	#!/bin/sh
+	echo "failing often"
+	[ -e /tmp/better ] && exec sleep 100000
+	EOF
 	good_service held
 	good_service needed
 	: >"$ROOT/etc/service/needed/down"
@@ -226,6 +231,12 @@ same_signals() {
 	wait_text failing down
 	container_exec touch /tmp/well
 	[[ "$(their_sv -v up /etc/service/failing)" =~ ^"ok: run: /etc/service/failing: (pid $(said_pid failing)) "[0-9]s$ ]]
+
+	# Waiting to be tried again is down as well.
+	wait_lines 9 '^failing often'
+	wait_text often down
+	container_exec touch /tmp/better
+	their_sv -v -w 5 up /etc/service/often
 
 	wait_text held down
 	[ "$(count_output '^held up')" -eq 0 ]
@@ -304,6 +315,54 @@ _has_failed() {
 	done
 }
 
+@test "who waits with nobody there to tell finds its pid, too" {
+	hearing a
+	root_file /look 755 <<-'EOF'
+	#!/bin/sh
+	[ $# -eq 0 ] || "$@"
+	echo "pid $(cat /etc/service/a/supervise/pid)."
+	EOF
+	container_run -- --wait-ready -- /look
+	grep -qx 'pid [0-9][0-9]*[.]' <<<"$stdout"
+	rm -r "$ROOT/etc/service/a/supervise"
+	container_run -- /look initctl wait a
+	grep -qx 'pid [0-9][0-9]*[.]' <<<"$stdout"
+}
+
+@test "many that end together, and a client: none is forgotten" {
+	local i pids=()
+	for ((i = 0; i < 12; i++)); do
+		good_service s$i
+		if [ $((i % 2)) -eq 0 ]; then
+			root_file /etc/service/s$i/restart 644 <<<never
+		else
+			root_file /etc/service/s$i/finish 755 <<<$'#!/bin/sh\nexec sleep 0.1'
+		fi
+	done
+	container_start --
+	for ((i = 0; i < 12; i++)); do
+		wait_text s$i run
+		pids+=("$(said_pid s$i)")
+	done
+	# Of some it is told at once that they are down, and others are yet to be written.
+	container_exec initctl watch >"$OUTPUT/watch" 3>&- &
+	wait_for "the client" grep -q s11 "$OUTPUT/watch"
+	supervisor=$(supervisor_pid)
+	kill -STOP "$supervisor"
+	container_exec kill -KILL "${pids[@]}"
+	kill -CONT "$supervisor"
+	for ((i = 0; i < 12; i += 2)); do
+		wait_text s$i down
+		[ -z "$(pid_in s$i)" ]
+		wait_lines 2 "^s$((i + 1)) up"
+		wait_for "the pid of s$((i + 1))" pid_is_said s$((i + 1))
+	done
+	[ "$(supervisor_pid)" = "$supervisor" ]
+	container_kill TERM
+	container_wait
+	wait $! || :
+}
+
 @test "killed: what is there is right again, and a command is not lost" {
 	hearing a
 	service quick <<<$'#!/bin/sh\necho "quick up $$"\nexec sleep 1'
@@ -349,6 +408,8 @@ next_supervisor_of() {
 		: >"$ROOT/etc/service/$name/supervise/lock"
 		: >"$ROOT/etc/service/$name/log/supervise/lock"
 	done
+	# A logger's may be all that is left.
+	rm -r "$ROOT/etc/service/a/supervise"
 	mkdir -p "$ROOT/srv"
 	mv "$ROOT/etc/service/link" "$ROOT/srv/link"
 	ln -s /srv/link "$ROOT/etc/service/link"
@@ -367,6 +428,12 @@ next_supervisor_of() {
 	wait_text a run
 	[ "$(container_output | grep 'is there' | xargs)" = \
 	    "/etc/service/other/supervise/pid is there /etc/service/*/log/supervise/pid is there" ]
+	container_kill KILL
+	container_wait
+	# Nor where no services are started.
+	echo 1 >"$ROOT/etc/service/a/supervise/pid"
+	container_run -- --skip-runit -- cat /etc/service/a/supervise/pid
+	[ "$status" -eq 1 ]
 	pkill -P $holder
 	kill $holder || :
 	wait $holder || :

@@ -30,12 +30,25 @@ load supervise
 	[ "$(count_output 'another supervisor')" -eq 1 ]
 	# Once that is gone it is ours.
 	container_exec pkill -x runsv
+	wait_for "its end" container_exec flock -n /etc/service/theirs/supervise/lock true
 	container_exec initctl restart theirs
 	wait_text theirs run
-	pid_is_said theirs
+	wait_for "its pid" pid_is_said theirs
+
+	# One that has got in between, and runs a second one, is left alone.
+	container_exec rm /etc/service/theirs/supervise/lock
+	container_exec setsid "$RUNIT/runsv" /etc/service/theirs >"$OUTPUT/second" 2>&1 3>&- &
+	wait_for "a second one" grep -q '^theirs up' "$OUTPUT/second"
+	local second=$(sed -n 's/^theirs up //p' "$OUTPUT/second")
+	wait_for "its pid" _pid_is theirs "$second"
+	container_exec initctl restart theirs
+	_pid_is theirs "$second"
+	wait_text theirs run
+	container_exec pkill -x runsv
+	wait $! || :
 }
 
-@test "what is removed: nobody there, and what is written stays true" {
+@test "what is removed: nobody there, and what is written is true" {
 	local name
 	for name in one two; do
 		root_file /srv/$name/run 755 <<-EOF
@@ -69,16 +82,19 @@ load supervise
 	# It may be another's.
 	container_exec flock -n /srv/one/supervise/lock true
 
-	# The same directory under another name, which has to wait for its lock.
-	container_exec mv /etc/service/moved /etc/service/renamed
+	# It is nobody's while it has yet to end, and the same under another name.
+	local old=$(said_pid moved)
+	container_exec mv /etc/service/moved /srv/moved
+	wait_for "moved to be let go" is_left /srv/moved
+	runs "$old"
+	container_exec mv /srv/moved /etc/service/renamed
 	wait_lines 2 '^moved up'
-	local moved_ms=$(now_ms)
-	wait_for "more than the second after which it is tried again" _is_later
-	[ "$(pid_in renamed)" != "$(said_pid moved)" ]
-	container_exec touch /tmp/end
 	wait_for "the pid" _pid_of_renamed
 	wait_text renamed run
 	wait_for "a reader of ok" their_sv check /etc/service/renamed
+	container_exec touch /tmp/end
+	wait_unknown moved
+	_pid_of_renamed
 
 	container_exec rm -rf /etc/service/gone
 	wait_unknown gone
@@ -87,10 +103,6 @@ load supervise
 
 _pid_of_two() {
 	[ "$(container_exec cat /srv/two/supervise/pid)" = "$(said_pid two)" ]
-}
-
-_is_later() {
-	[ $(($(now_ms) - moved_ms)) -gt 1500 ]
 }
 
 _pid_of_renamed() {
@@ -162,11 +174,83 @@ is_left() {
 	for what in 'supervise/*' supervise supervise/lock; do
 		container_exec sh -c "cd /etc/service/a && rm -r $what"
 		container_exec initctl restart a
-		pid_is_said a
+		wait_for "the pid" pid_is_said a
 		their_sv check /etc/service/a
 		run container_exec "$RUNIT/runsv" /etc/service/a
 		[ "$status" -eq 111 ]
 	done
+
+	# What can be no lock has none: nothing is known.
+	for what in 'mkdir lock' 'mkfifo lock' 'ln -s /srv lock'; do
+		container_exec sh -c "cd /etc/service/a/supervise && rm -rf lock && $what"
+		container_exec initctl restart a
+		container_exec sh -c 'ls "$1"' sh /etc/service/a/supervise >"$OUTPUT/files"
+		not grep -qE '^(pid|stat|status)$' "$OUTPUT/files"
+		container_exec rm -r /etc/service/a/supervise/lock
+		container_exec initctl restart a
+		wait_for "the pid" pid_is_said a
+	done
+}
+
+@test "links change places: each service has its own, and hears what is its own" {
+	version v1
+	version v2
+	ln -s v1 "$ROOT/srv/one"
+	ln -s v2 "$ROOT/srv/two"
+	ln -s /srv/one "$ROOT/etc/service/a"
+	ln -s /srv/two "$ROOT/etc/service/b"
+	container_start --
+	wait_for "v1 to be written" is_there /srv/v1 v1
+	wait_for "v2 to be written" is_there /srv/v2 v2
+	local first=$(said_pid v2)
+	container_exec sh -c 'ln -sfn v2 /srv/one; ln -sfn v1 /srv/two'
+	container_exec initctl restart a
+	wait_lines 2 '^v2 up'
+	wait_for "a's pid" _pid_is a "$(said_pid v2)"
+	wait_for "b's pid" _pid_is b "$first"
+	their_sv -v down /etc/service/a
+	runs "$first"
+	no_output 'another supervisor'
+}
+
+_pid_is() {
+	[ "$(pid_in "$1")" = "$2" ]
+}
+
+@test "a moment without a link: it is tried again" {
+	version v1
+	ln -s v1 "$ROOT/srv/current"
+	ln -s /srv/current "$ROOT/etc/service/a"
+	container_start --
+	wait_for "v1 to be written" is_there /srv/v1 v1
+	container_exec rm /srv/current
+	container_exec initctl signal HUP a/log
+	container_exec initctl signal STOP a
+	wait_for "v1 to be let go" is_left /srv/v1
+	container_exec ln -s v1 /srv/current
+	wait_for "v1 to be written" container_exec grep -qx 'run, paused' /srv/v1/supervise/stat
+	their_sv check /etc/service/a
+}
+
+@test "moved while it stops, and the supervisor killed: no pid stays" {
+	service a <<-'EOF'
+	#!/bin/sh
+	trap 'until [ -e /tmp/end ]; do sleep 0.05; done; exit' TERM
+	echo "a up $$" >&2
+	while :; do sleep 0.05; done
+	EOF
+	root_file /etc/service/a/log/run 755 <<<$'#!/bin/sh\nexec cat'
+	container_start --
+	wait_for "a to be written" is_there /etc/service/a a
+	wait_text a/log run
+	container_exec mv /etc/service/a /srv/old
+	wait_for "it to be let go" is_left /srv/old
+	wait_for "its logger to be let go" is_left /srv/old/log
+	restart_supervisor
+	container_exec touch /tmp/end
+	wait_unknown a
+	is_left /srv/old
+	is_left /srv/old/log
 }
 
 @test "a directory in the place of another that still stops, and its logger's" {
