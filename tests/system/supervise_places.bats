@@ -122,6 +122,17 @@ version() {
 	EOF
 }
 
+# The service a, with a logger, which does not end before there is /tmp/end.
+slow_service() {
+	service a <<-'EOF'
+	#!/bin/sh
+	trap 'until [ -e /tmp/end ]; do sleep 0.05; done; exit' TERM
+	echo "a up $$" >&2
+	while :; do sleep 0.05; done
+	EOF
+	root_file /etc/service/a/log/run 755 <<<$'#!/bin/sh\nexec cat'
+}
+
 # is_there DIRECTORY NAME: supervise/ there says that it runs, with the pid it said last
 is_there() {
 	[ "$(container_exec cat "$1/supervise/stat" "$1/supervise/pid" | xargs)" = \
@@ -233,13 +244,7 @@ _pid_is() {
 }
 
 @test "moved while it stops, and the supervisor killed: no pid stays" {
-	service a <<-'EOF'
-	#!/bin/sh
-	trap 'until [ -e /tmp/end ]; do sleep 0.05; done; exit' TERM
-	echo "a up $$" >&2
-	while :; do sleep 0.05; done
-	EOF
-	root_file /etc/service/a/log/run 755 <<<$'#!/bin/sh\nexec cat'
+	slow_service
 	container_start --
 	wait_for "a to be written" is_there /etc/service/a a
 	wait_text a/log run
@@ -254,13 +259,7 @@ _pid_is() {
 }
 
 @test "a directory in the place of another that still stops, and its logger's" {
-	service a <<-'EOF'
-	#!/bin/sh
-	trap 'until [ -e /tmp/end ]; do sleep 0.05; done; exit' TERM
-	echo "a up $$" >&2
-	while :; do sleep 0.05; done
-	EOF
-	root_file /etc/service/a/log/run 755 <<<$'#!/bin/sh\nexec cat'
+	slow_service
 	cp -a "$ROOT/etc/service/a" "$ROOT/etc/service/.new"
 	container_start --
 	wait_for "a to be written" is_there /etc/service/a a
