@@ -140,12 +140,13 @@ unnote(struct service *service)
 	service->noted = false;
 }
 
-/* Is it one of the states that clients wait for? */
+/* Is it what clients wait for?  sv asks whether it is ready by itself. */
 static bool
-is_awaited(enum service_state state)
+is_awaited(const struct state_slot *slot)
 {
-	return state == SERVICE_UP || state == SERVICE_DOWN ||
-	    state == SERVICE_FAILED;
+	return slot->state == SERVICE_UP || slot->state == SERVICE_DOWN ||
+	    slot->state == SERVICE_FAILED ||
+	    (slot->state == SERVICE_STARTING && atomic_load(&slot->pid) > 0);
 }
 
 /* Its state has changed, and clients are about to be told. */
@@ -154,7 +155,7 @@ supervise_tell(struct service *service)
 {
 	supervise_note(service);
 	if (!gatekeeper_is_busy() || shutdown_starts_none() ||
-	    !is_awaited(service_slot(service)->state))
+	    !is_awaited(service_slot(service)))
 		return;
 	unnote(service);
 	write_all(service);

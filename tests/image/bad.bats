@@ -227,14 +227,15 @@ load helpers/image
 }
 
 cron_pid_is_written() {
-	[ "$(inside cat /etc/service/cron/supervise/pid)" = \
-	    "$(inside initctl --json status cron | jq '.services[0].pid')" ]
+	local pid
+	pid=$(inside cat /etc/service/cron/supervise/pid) &&
+	    [ "$pid" = "$(inside initctl --json status cron | jq '.services[0].pid')" ]
 }
 
 @test "docker kill (PID 1 has no chance), then docker start" {
 	container_start -p 127.0.0.1::22 -- /sbin/my_init --enable-insecure-key
 	booted
-	inside sh -c 'printf "#!/bin/sh\n! ls /etc/service/*/supervise/pid\n" >/etc/my_init.d/no_pid
+	inside sh -c 'printf "#!/bin/sh\n! ls /etc/service/cron/supervise/pid\n" >/etc/my_init.d/no_pid
 	    chmod 755 /etc/my_init.d/no_pid'
 	docker kill "$CONTAINER" >/dev/null
 	container_wait

@@ -327,6 +327,14 @@ _has_failed() {
 	rm -r "$ROOT/etc/service/a/supervise"
 	container_run -- /look initctl wait a
 	grep -qx 'pid [0-9][0-9]*[.]' <<<"$stdout"
+	# sv knows that it is ready before the supervisor does, also while it boots.
+	root_file /etc/service/a/check 755 <<-'EOF'
+	#!/bin/sh
+	[ "$PPID" -ne "$(pgrep -x supervisor)" ] || exec sleep 5
+	EOF
+	startup_script look <<<$'#!/bin/sh\nexec /look sv start a'
+	container_run -- true
+	grep -qx 'pid [0-9][0-9]*[.]' <<<"$stdout"
 }
 
 @test "many that end together, and a client: none is forgotten" {
