@@ -16,7 +16,7 @@
 #include "supervisor.h"
 #include "supervise.h"
 
-#define AGAIN_MS	1000	/* for a lock that a dying supervisor left behind */
+#define AGAIN_MS	1000	/* for a lock that is let go, or a link replaced */
 #define COMMANDS	16	/* read at a time */
 
 enum refused {
@@ -27,7 +27,6 @@ enum refused {
 
 static struct event again;
 static struct event commands;
-static unsigned refused;	/* services that have not got their lock */
 static int controls = -1;	/* epoll(7) of all services' control */
 
 /* --- control ------------------------------------------------------------------------- */
@@ -45,7 +44,7 @@ commands_cb(int fd, short what, void *argument)
 	(void)argument;
 	count = epoll_wait(fd, events, COMMANDS, 0);
 	for (i = 0; i < count; i++) {
-		service = service_at(events[i].data.u32);
+		service = service_at(events[i].data.u32 - 1);
 		length = service->control == -1 ? 0 :
 		    read(service->control, command, sizeof(command));
 		/* What is asked may be the end of it. */
@@ -64,7 +63,7 @@ open_control(struct service *service, int directory)
 {
 	struct epoll_event event = {
 		.events = EPOLLIN,
-		.data.u32 = (uint32_t)(service - service_at(0)),
+		.data.u32 = service_number(service),
 	};
 	int fd;
 
@@ -131,7 +130,6 @@ try_again(struct service *service)
 	if (service->refused != NEVER)
 		return;
 	service->refused = ONCE;
-	refused++;
 	timer_arm(&again, now_ms() + AGAIN_MS);
 }
 
@@ -155,14 +153,6 @@ refuse(struct service *service, int lock)
 		    escape(service_slot(service)->name));
 	}
 	try_again(service);
-}
-
-static void
-allow(struct service *service)
-{
-	if (service->refused != NEVER)
-		refused--;
-	service->refused = NEVER;
 }
 
 /* --- the directory ------------------------------------------------------------------- */
@@ -255,7 +245,7 @@ take(struct service *service)
 	fd = openat(directory, "lock", O_WRONLY | O_CREAT | O_APPEND |
 	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		allow(service);
+		service->refused = NEVER;
 		if (files_may_keep(fd, false)) {
 			service->lock = fd;
 			open_control(service, directory);
@@ -317,9 +307,9 @@ claim_end(struct service *service)
 		close(directory);
 	}
 	release(service);
-	allow(service);
-	if (refused > 0)
-		timer_arm(&again, now_ms());
+	service->refused = NEVER;
+	/* Others may have been refused it. */
+	timer_arm(&again, now_ms());
 }
 
 /* Before any other. */

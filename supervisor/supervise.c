@@ -54,11 +54,14 @@ next_noted(void)
 	return service;
 }
 
-/* The rest of them at last, or when there is nothing else to do: by a timer. */
+/* One at a time: in between is looked whether there is something else to do. */
 static void
-write_next(struct event *timer)
+write_cb(int fd, short what, void *timer)
 {
-	write_all(next_noted());
+	(void)fd;
+	(void)what;
+	if (first != 0)
+		write_all(next_noted());
 	if (first != 0) {
 		timer_arm(timer, now_ms());
 	} else {
@@ -67,33 +70,12 @@ write_next(struct event *timer)
 	}
 }
 
-/* One at a time: in between is looked whether there is something else to do. */
-static void
-idle_cb(int fd, short what, void *argument)
-{
-	(void)fd;
-	(void)what;
-	(void)argument;
-	if (first != 0)
-		write_next(&idle);
-}
-
-static void
-later_cb(int fd, short what, void *argument)
-{
-	(void)fd;
-	(void)what;
-	(void)argument;
-	if (first != 0)
-		write_next(&later);
-}
-
 static void
 begin(void)
 {
 	claim_begin();
-	evtimer_assign(&later, base, later_cb, NULL);
-	evtimer_assign(&idle, base, idle_cb, NULL);
+	evtimer_assign(&later, base, write_cb, &later);
+	evtimer_assign(&idle, base, write_cb, &idle);
 	event_priority_set(&idle, PRIORITY_IDLE);
 }
 
