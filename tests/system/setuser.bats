@@ -603,6 +603,8 @@ print(json.load(sys.stdin)["services"][0]["pid"])')" = "$(said_pid daemon)" ]
 	wait_output '^daemon got TERM$'
 	wait_output '^daemon finish 3 0 0$'
 	no_output '^executed as'
+	# Which executes setuser again and again.
+	container_exec initctl stop unknown
 	! container_exec pgrep -x setuser
 }
 
