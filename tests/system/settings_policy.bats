@@ -199,6 +199,7 @@ load settings
 	container_start -- --quiet
 	wait_up asked
 	ctl 0 restart asked
+	wait_lines 2 '^asked up'
 	ctl 0 restart asked
 	wait_lines 3 '^asked up'
 	wait_state failed crasher missing
@@ -335,7 +336,8 @@ hearing_service() {
 		\$SIG{\$s} = sub { print "$1 got \$s\n" };
 	}
 	print "$1 up \$\$\n";
-	sleep 1000 while 1;
+	# One that comes just before it sleeps is heard when it wakes up.
+	sleep 1 while 1;
 	EOF
 }
 
