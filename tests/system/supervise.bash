@@ -18,8 +18,10 @@ their_sv() {
 	container_exec "$RUNIT/sv" "$@"
 }
 
-# Waits until stat of a service is that: wait_text NAME TEXT
+# Waits until stat of a service is that, and status, which is written last, is of the
+# same time: wait_text NAME TEXT
 wait_text() {
-	wait_for "$1: $2" container_exec \
-	    sh -c '[ "$(cat "/etc/service/$1/supervise/stat")" = "$2" ]' sh "$1" "$2"
+	wait_for "$1: $2" container_exec sh -c 'cd "/etc/service/$1/supervise" &&
+	    [ "$(cat stat)" = "$2" ] && [ -e status ] && ! [ status -ot stat ]' \
+	    sh "$1" "$2"
 }

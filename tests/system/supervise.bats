@@ -25,12 +25,31 @@ _told='cd "/etc/service/$1/supervise" || exit 1
 	[ -s pid ] && echo "a pid" || echo "no pid"
 	od -An -tx1 -j16 status'
 
-# stat of a service: text NAME TEXT, where that is waited for in both places
+# stat of a service: text NAME TEXT, where that is waited for in both places, and for
+# status, which comes after it
 each_is() {
 	each_waits "$1: $2" sh -c '[ "$(cat "/etc/service/$1/supervise/stat")" = "$2" ]' \
 	    sh "$1" "$2"
+	wait_for "the rest of $1" _told_alike "$1" || :
 	alike "supervise/ of $1" "$(container_exec sh -c "$_told" sh "$1")" \
 	    "$(theirs sh -c "$_told" sh "$1")"
+}
+
+# What supervise/ says of a service in both places is stat, and the rest alike.
+_told_alike() {
+	local ours theirs
+	ours=$(container_exec sh -c "$_told" sh "$1") &&
+	    theirs=$(theirs sh -c "$_told" sh "$1") && [ "$ours" = "$theirs" ]
+}
+
+# their_up NAME [REST]: runit's sv starts a service, and knows the pid that it says; it
+# says so only then.
+their_up() {
+	local said
+	said=$(their_sv -v up "/etc/service/$1")
+	wait_output "^$1 up"
+	[[ $said =~ ^"ok: run: /etc/service/$1: (pid $(said_pid "$1")) "[0-9]s"${2-}"$ ]] ||
+	    fail "sv up: $said"
 }
 
 # The pid in runit's status.
@@ -145,6 +164,7 @@ each_writes() {
 	each_says 4 a up
 	each_writes b o
 	each_is b "run, want down"
+	each_says 1 b up
 	each_writes b t
 	each_is b down
 	each_says 1 b up
@@ -172,7 +192,7 @@ same_signals() {
 	wait_text b down
 	[[ "$(their_sv status /etc/service/a)" =~ ^"run: /etc/service/a: (pid $(said_pid a)) "[0-9]s$ ]]
 	[[ "$(their_sv status /etc/service/b)" =~ ^"down: /etc/service/b: "[0-9]s$ ]]
-	[[ "$(their_sv -v up /etc/service/b)" =~ ^"ok: run: /etc/service/b: (pid $(said_pid b)) "[0-9]"s, normally down"$ ]]
+	their_up b ", normally down"
 	their_sv hup /etc/service/a
 	wait_output '^a got HUP'
 	[[ "$(their_sv -v down /etc/service/a)" =~ ^"ok: down: /etc/service/a: "[0-9]"s, normally up"$ ]]
@@ -196,6 +216,7 @@ same_signals() {
 	EOF
 	root_file /etc/service/slow/finish 755 <<-'EOF'
 	#!/bin/sh
+	echo "slow finish"
 	until [ -e /tmp/finish ]; do sleep 0.05; done
 	EOF
 	service failing <<-'EOF'
@@ -221,6 +242,7 @@ same_signals() {
 	[ "$status" -eq 1 ]
 	[[ "$output" =~ ^"timeout: finish: /etc/service/slow: (pid 0) "[0-9]"s, normally up"$ ]]
 	container_exec touch /tmp/hook
+	wait_output '^slow finish'
 	run their_sv -w 1 down /etc/service/slow
 	[ "$status" -eq 1 ]
 	[[ "$output" =~ ^"timeout: finish: /etc/service/slow: (pid "[0-9]*") "[0-9]"s, want down"$ ]]
@@ -230,7 +252,7 @@ same_signals() {
 	wait_for "failing to fail" _has_failed
 	wait_text failing down
 	container_exec touch /tmp/well
-	[[ "$(their_sv -v up /etc/service/failing)" =~ ^"ok: run: /etc/service/failing: (pid $(said_pid failing)) "[0-9]s$ ]]
+	their_up failing
 
 	# Waiting to be tried again is down as well.
 	wait_lines 9 '^failing often'
@@ -240,7 +262,7 @@ same_signals() {
 
 	wait_text held down
 	[ "$(count_output '^held up')" -eq 0 ]
-	[[ "$(their_sv -v up /etc/service/held)" =~ ^"ok: run: /etc/service/held: (pid $(said_pid held)) "[0-9]s$ ]]
+	their_up held
 }
 
 _has_failed() {
@@ -255,6 +277,7 @@ _has_failed() {
 	container_start --
 	for ((i = 0; i < 30; i++)); do
 		wait_text s$i run
+		wait_output "^s$i up"
 		pids+=("$(said_pid s$i)")
 	done
 	supervisor=$(supervisor_pid)
@@ -350,6 +373,7 @@ _has_failed() {
 	container_start --
 	for ((i = 0; i < 12; i++)); do
 		wait_text s$i run
+		wait_output "^s$i up"
 		pids+=("$(said_pid s$i)")
 	done
 	# Of some it is told at once that they are down, and others are yet to be written.
