@@ -40,6 +40,7 @@ crashing_service() {
 	ctl 4 status new
 	container_exec mv /etc/service/.new /etc/service/new
 	wait_for --within 5 "the new service" _is new state up
+	wait_output '^\.new up'
 	names_are a new
 	container_exec mv /etc/service/new /etc/service/.new
 	wait_for --within 5 "its end" _unknown new
@@ -55,6 +56,8 @@ crashing_service() {
 	good_service .hidden
 	container_start --
 	wait_up a
+	# What is copied with it has to be there.
+	wait_supervised a
 	container_exec sh -c 'cd /etc/service && touch file && ln -s file link &&
 	    mkfifo fifo && cp -a a .other && mkdir b.new && cp a/run b.new && mv b.new b'
 	wait_for "b" _is b state up
@@ -116,6 +119,7 @@ crashing_service() {
 	wait_phase running
 	container_exec sh -c 'mv /srv/many/* /etc/service/'
 	wait_for "a hundred" _count_up 100
+	wait_lines 100 '^\.many/s[0-9]* up'
 	[ "$(count_output '^\.many/s[0-9]* up')" -eq 100 ]
 	container_exec sh -c 'mv /etc/service/* /srv/many/'
 	wait_for "none" _count_up 0
@@ -162,7 +166,8 @@ _no_sleepers() {
 	wait_unknown off
 	wait_unknown crashing
 	says_of stopping "s['state'] == 'stopping'"
-	says_of finishing "s['state'] == 'finishing' and s['want'] == 'down'"
+	wait_for "finishing to be seen gone" says_of finishing \
+	    "s['state'] == 'finishing' and s['want'] == 'down'"
 	local crashed=$(ups crashing)
 	let_go
 	wait_unknown stopping
@@ -274,6 +279,7 @@ _no_sleepers() {
 	container_exec kill -KILL "$(said_pid a)"
 	wait_lines 2 '^a up'
 	ctl 0 start b
+	wait_output '^b up'
 	restart_supervisor
 	_is b pid "$(said_pid b)"
 	_is a state up
@@ -320,8 +326,8 @@ _no_sleepers() {
 	    s['pid'] is None and s['exit'] == {'code': 3}"
 	wait_for "killed to wait" says_of killed "s['state'] == 'backoff' and
 	    s['exit'] == {'signal': 11}"
-	ctl 3 status killed
-	[[ $out == *"signal 11 (SEGV)"* ]]
+	# It is up for a moment again and again.
+	wait_for "it in the table" shows_signal killed
 	wait_for --within 30 "a longer pause" says_of code "s['state'] == 'backoff' and
 	    1000 < s['next_start_ms'] <= 30000 and s['restarts'] >= 5"
 	wait_for --within 30 "it in the table" shows_pause code
@@ -331,6 +337,11 @@ _no_sleepers() {
 	wait_lines $((before + 1)) '^code up'
 	wait_for "a short pause" says_of code "s['state'] == 'backoff' and
 	    s['next_start_ms'] <= 1000"
+}
+
+# Is it shown not to be up, and which signal has killed it?
+shows_signal() {
+	ctl 3 status "$1" && [[ $out == *"signal 11 (SEGV)"* ]]
 }
 
 # Is a pause of a second or more shown?
@@ -383,8 +394,9 @@ shows_pause() {
 	root_file /etc/service/b/finish 755 <<<$'#!/bin/sh\nsv down /etc/service/b'
 	crashing_service c
 	container_start --
-	wait_down a b
 	wait_lines 3 '^c up'
+	# Before they are started they are down as well.
+	wait_down a b
 	[ "$(ups a)" -eq 1 ]
 	[ "$(ups b)" -eq 1 ]
 	says_of a "s['want'] == 'down' and s['exit'] == {'code': 7}"
@@ -411,12 +423,15 @@ shows_pause() {
 	container_exec kill -TERM "$(said_pid b)"
 	wait_for "its end" says_of b "s['state'] == 'down' and s['exit'] == {'signal': 15}"
 	restart_supervisor
+	# Asked for, its pauses are short again.
+	container_exec initctl restart c || :
 	local crashed=$(ups c)
 	wait_lines $((crashed + 2)) '^c up'
 	[ "$(ups a)" -eq 1 ]
 	[ "$(ups b)" -eq 1 ]
 	# Up is up again.
 	ctl 0 start b
+	wait_lines 2 '^b up'
 	container_exec kill -KILL "$(pid_of b)"
 	wait_lines 3 '^b up'
 }
