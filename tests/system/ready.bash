@@ -4,9 +4,10 @@
 
 load initctl
 
-# setting SERVICE NAME VALUE
+# setting SERVICE NAME VALUE: at any time, so that nobody finds it empty
 setting() {
-	printf '%s\n' "$3" | root_file "/etc/service/$1/$2"
+	printf '%s\n' "$3" | root_file "/etc/service/$1/.new"
+	mv -f "$ROOT/etc/service/$1/.new" "$ROOT/etc/service/$1/$2"
 }
 
 # Makes a file of the container, which some service waits for.

@@ -85,7 +85,7 @@ checked_again() {
 	wait_for "it to be up" _is web state up
 	took "$began" 5000 20000
 	for pid in $pids; do
-		not runs "$pid"
+		wait_for "the end of $pid" not runs "$pid"
 	done
 	[ "$(value web restarts)" -eq 0 ]
 }
@@ -142,7 +142,7 @@ checked_again() {
 	check=$(container_output | sed -n 's/^check waits //p')
 	wait_lines 2 '^web up'
 	wait_for "it to be up" _is web state up
-	not runs "$check"
+	wait_for "the end of check" not runs "$check"
 	[ "$(value web restarts)" -eq 1 ]
 }
 
@@ -319,6 +319,8 @@ checked_again() {
 	[ ! -s "$OUTPUT/started" ]
 	touch_in /tmp/db.ready
 	wait "$starting"
+	# It is up before it has said so.
+	wait_output '^web up'
 	[ "$(cat "$OUTPUT/started")" = "web: up (PID $(said_pid web))" ]
 	_is db state up
 	in_order '^db up' '^web up'
@@ -350,19 +352,22 @@ checked_again() {
 	EOT
 	finish_of web
 	root_file /etc/service/web/check 755 <<<$'#!/bin/sh\n[ -e /tmp/ready ]'
-	setting web timeout-up 300
+	# Long enough for its trap, and short enough for a quick death.
+	setting web timeout-up 600
 	container_start --
 	wait_output '^web told'
 	wait_output '^web finish 0 0'
 	wait_lines 2 '^web up'
-	wait_output '^\*\*\* web: not ready within 300 ms \(timeout-up\); it is stopped$'
-	[ "$(value web error)" = "not ready within 300 ms (timeout-up)" ]
+	wait_output '^\*\*\* web: not ready within 600 ms \(timeout-up\); it is stopped$'
+	[ "$(value web error)" = "not ready within 600 ms (timeout-up)" ]
 	# It counts as a death, so that it is not tried ever faster.
 	wait_for "it to wait for its next start" _is web state backoff
+	# To be ready in so short a time is another matter.
+	setting web timeout-up 30000
 	touch_in /tmp/ready
 	wait_for "it to be up" _is web state up
 	ctl 0 status web
-	line web 'up .*not ready within 300 ms \(timeout-up\)'
+	line web 'up .*not ready within 600 ms \(timeout-up\)'
 	# Asked for, the reason is forgotten.
 	ctl 0 restart web
 	[ "$(value web error)" = None ]
@@ -371,13 +376,15 @@ checked_again() {
 @test "timeout-up: with max-death-tally it fails, and so do those who wait" {
 	good_service web
 	root_file /etc/service/web/check 755 <<<$'#!/bin/sh\nexit 1'
+	# Not run: it may be stopped before it has said anything.
+	finish_of web
 	setting web timeout-up 200
 	setting web max-death-tally 2
 	good_service front
 	setting front depends web
 	container_start --
 	wait_for "it to fail" _is web state failed
-	[ "$(count_output '^web up')" -eq 2 ]
+	[ "$(count_output '^web finish -1 15$')" -eq 2 ]
 	[[ $(value web error) == "run has ended 2 times "*"(max-death-tally)" ]]
 	_is front state down
 	ctl 1 start web
@@ -395,22 +402,22 @@ checked_again() {
 	container_start --
 	wait_for "it to fail" _is web state failed
 	[ "$(value web error)" = "not ready within 200 ms (timeout-up)" ]
-	[ "$(count_output '^web up')" -eq 1 ]
+	[ "$(value web restarts)" -eq 0 ]
 }
 
 @test "timeout-up: ready in time, it is over" {
 	local began
 	good_service web
 	root_file /etc/service/web/check 755 <<<$'#!/bin/sh\n[ -e /tmp/ready ]'
-	setting web timeout-up 1500
+	setting web timeout-up 4000
 	good_service late
 	root_file /etc/service/late/check 755 <<<$'#!/bin/sh\nexit 1'
-	setting late timeout-up 2500
+	setting late timeout-up 5000
 	touch "$ROOT/tmp/ready"
 	container_start --
 	wait_for "it to be up" _is web state up
 	# The other one's time is over: this one's has long been.
-	wait_output '^\*\*\* late: not ready within 2500 ms'
+	wait_output '^\*\*\* late: not ready within 5000 ms'
 	_is web state up
 	[ "$(count_output '^web up')" -eq 1 ]
 }
@@ -436,13 +443,17 @@ checked_again() {
 	restart_supervisor
 	wait_for "it to be up" _is web state up
 	[ "$(count_output '^web up')" -eq 1 ]
-	[ "$(container_exec pgrep -xc sleep)" -eq 1 ]
+	wait_for "no sleep but its own" _one_sleep
 	# And once it is up, killed again, nobody asks.
 	local asked
 	asked=$(count_output '^check asks')
 	restart_supervisor
 	ctl 0 status web
 	[ "$(count_output '^check asks')" -eq "$asked" ]
+}
+
+_one_sleep() {
+	[ "$(container_exec pgrep -xc sleep)" -eq 1 ]
 }
 
 @test "killed while it starts: timeout-up holds from the start on" {
@@ -458,7 +469,8 @@ checked_again() {
 	restart_supervisor
 	_is web state starting
 	wait_for "it to fail" _is web state failed
-	took "$began" 7000 12000
+	# Not so long after the next supervisor's beginning.
+	took "$began" 6000 12000
 	[ "$(value web error)" = "not ready within 8000 ms (timeout-up)" ]
 	[ "$(count_output '^web up')" -eq 1 ]
 }
