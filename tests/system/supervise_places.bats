@@ -24,6 +24,7 @@ load supervise
 	wait_output '^\*\*\* theirs: another supervisor has locked its supervise/lock'
 	wait_text theirs down
 	container_exec initctl restart theirs
+	wait_lines 2 '^theirs up'
 	container_exec initctl restart theirs
 	wait_lines 3 '^theirs up'
 	wait_text theirs down
@@ -74,13 +75,12 @@ load supervise
 
 	container_exec ln -sfn /srv/two /etc/service/link
 	wait_output '^two up'
-	wait_for "the end of one" container_exec grep -qx down /srv/one/supervise/stat
+	# It may be another's.
+	wait_for "one to be let go" is_left /srv/one
 	[ "$(container_exec stat -c %s /srv/one/supervise/pid)" = 0 ]
 	wait_for "the pid of two" _pid_of_two
 	run their_sv status /srv/one
 	[[ "$output" == *"runsv not running"* ]]
-	# It may be another's.
-	container_exec flock -n /srv/one/supervise/lock true
 
 	# It is nobody's while it has yet to end, and the same under another name.
 	local old=$(said_pid moved)
@@ -160,9 +160,10 @@ is_left() {
 	container_exec initctl restart a
 	wait_output '^v2 up'
 	wait_for "v2 to be written" is_there /srv/v2 v2
-	is_left /srv/v1
+	# A program that is being started has the lock for a moment, too.
+	wait_for "v1 to be let go" is_left /srv/v1
 	wait_for "its logger to be written" their_sv check /etc/service/a/log
-	is_left /srv/v1/log
+	wait_for "v1's logger to be let go" is_left /srv/v1/log
 	their_sv -v term /etc/service/a
 	wait_lines 2 '^v2 up'
 
@@ -170,7 +171,7 @@ is_left() {
 	container_exec initctl restart a
 	wait_lines 2 '^v1 up'
 	wait_for "v1 to be written" is_there /srv/v1 v1
-	is_left /srv/v2
+	wait_for "v2 to be let go" is_left /srv/v2
 	their_sv -v term /etc/service/a
 	wait_lines 3 '^v1 up'
 	no_output 'another supervisor'
@@ -239,7 +240,7 @@ _pid_is() {
 	container_exec initctl signal STOP a
 	wait_for "v1 to be let go" is_left /srv/v1
 	container_exec ln -s v1 /srv/current
-	wait_for "v1 to be written" container_exec grep -qx 'run, paused' /srv/v1/supervise/stat
+	wait_text a 'run, paused'
 	their_sv check /etc/service/a
 }
 
@@ -272,7 +273,7 @@ _pid_is() {
 	container_exec touch /tmp/end
 	wait_lines 2 '^a up'
 	wait_for "a to be written" is_there /etc/service/a a
-	their_sv check /etc/service/a /etc/service/a/log
+	wait_for "both to run" their_sv check /etc/service/a /etc/service/a/log
 	is_left /srv/old
 }
 
@@ -340,8 +341,9 @@ _pid_is() {
 		echo 1 >"$ROOT/etc/service/s$i/supervise/pid"
 	done
 	container_start --via "prlimit --nofile=200:200" --
+	# To ask for each takes a busy machine longer than a container may live.
+	wait_lines 30 '^s[0-9]+ up'
 	for ((i = 0; i < 30; i++)); do
-		wait_up s$i
 		wait_for "s$i to be written, or not" _is_right s$i
 	done
 	# As many as may be are listened to.
