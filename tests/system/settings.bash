@@ -11,12 +11,13 @@ setup() {
 	    >"$ROOT/etc/group"
 }
 
-# setting SERVICE NAME VALUE: at any time
+# setting SERVICE NAME VALUE: at any time, so that nobody finds it empty
 setting() {
 	local file
 	file=$(container_file "/etc/service/$1/$2")
 	mkdir -p "${file%/*}"
-	printf '%s\n' "$3" >"$file"
+	printf '%s\n' "$3" >"${file%/*}/.new"
+	mv -f "${file%/*}/.new" "$file"
 }
 
 # remove_setting SERVICE NAME
