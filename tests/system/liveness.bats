@@ -102,7 +102,7 @@ asked() {
 	echo "health hangs \$\$ \$!" >&2
 	wait
 	EOT
-	setting web health-interval 1s
+	setting web health-interval 2s
 	setting web health-threshold 2
 	container_start --
 	wait_up web
@@ -121,7 +121,7 @@ asked() {
 @test "health: one that is killed by a signal has failed" {
 	good_service web
 	root_file /etc/service/web/health 755 <<<$'#!/bin/sh\nkill -9 $$'
-	setting web health-interval 300ms
+	setting web health-interval 2s
 	container_start --
 	wait_lines 2 '^web up'
 	[ "$(value web error)" = \
@@ -253,13 +253,22 @@ passes() {
 	wait_for "it to be up" _is web state up
 	supervisor=$(supervisor_pid)
 	wait_for "the gate's end" no_gate
-	before=$(switches)
+	# That is an event, and what has been said before is another.
+	wait_supervised plain checked web
+	wait_for "the supervisor to rest" rests
 	sleep 2.5
 	after=$(switches)
 	[ "$before" = "$after" ] || fail "woken: $before, $after"
 	# The measure works: an event does count.
 	tell web 'say("STATUS=here")'
 	wait_for "it to be read" woken
+}
+
+# Has it not been woken for a while, since before?
+rests() {
+	before=$(switches)
+	sleep 0.5
+	[ "$(switches)" = "$before" ]
 }
 
 woken() {
@@ -369,6 +378,8 @@ SILENT='signal.setitimer(signal.ITIMER_REAL, 0)'
 	[ "$(value web restarts)" -eq 1 ]
 	ctl 3 status web
 	line web 'starting .*no WATCHDOG=1 within 3000 ms'
+	tell web "$BEAT"
+	tell web "$BEATING"
 	tell web 'say("READY=1")'
 	wait_for "it to be up" _is web state up
 	tell web 'say("WATCHDOG=trigger")'
@@ -382,10 +393,12 @@ SILENT='signal.setitimer(signal.ITIMER_REAL, 0)'
 	container_start --
 	wait_output '^web up'
 	wait_output '^other up'
-	tell web 'say("READY=1")'
-	wait_for "it to be up" _is web state up
 	tell other "$BEAT"
 	tell other "$BEATING"
+	tell other 'tell("beats")'
+	wait_output '^other beats'
+	tell web 'say("READY=1")'
+	# It has been up then: before it is, nothing is expected of it.
 	wait_lines 2 '^web up'
 	[ "$(value web error)" = "no WATCHDOG=1 within 2500 ms" ]
 }
@@ -453,7 +466,7 @@ SILENT='signal.setitimer(signal.ITIMER_REAL, 0)'
 }
 
 @test "watchdog: none while it stops" {
-	watched web 1000
+	watched web 3000
 	setting web timeout-kill 30000
 	container_start --
 	wait_output '^web up'
@@ -465,7 +478,7 @@ SILENT='signal.setitimer(signal.ITIMER_REAL, 0)'
 	ctl 0 stop web --no-wait
 	wait_output '^web told'
 	tell web "$SILENT"
-	ctl 6 wait web --down --timeout 3
+	ctl 6 wait web --down --timeout 5
 	_is web state stopping
 	tell web 'say("WATCHDOG=trigger"); os._exit(0)'
 	wait_down web
