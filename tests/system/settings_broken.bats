@@ -95,7 +95,8 @@ broken_services() {
 	container_start -- --quiet
 	wait_up good
 	wait_lines "$count" '^\*\*\* b[0-9]+: .* \(in /etc/service/b[0-9]+\)$'
-	ctl 0 --json status
+	# What is said of the last one comes before its state.
+	wait_for "all to have failed" _have_failed "$count"
 	while read -r error; do
 		n=$((n + 1))
 		echo "*** b$n: $error (in /etc/service/b$n)"
@@ -123,6 +124,11 @@ broken_services() {
 	json "all(s['state'] == 'up' and s['error'] is None and s['restarts'] == 0
 	    for s in r['services'])"
 	is "good's pid" "$(pid_of good)" "$(said_pid good)"
+}
+
+_have_failed() {
+	ctl 0 --json status
+	holds "[s['state'] for s in r['services']].count('failed') == $1"
 }
 
 @test "several faults: all are said, the first is shown" {
