@@ -489,8 +489,8 @@ _supervise_has() {
 @test "EXTEND_TIMEOUT_USEC: of a start, and of a stop" {
 	local began
 	notifier web
-	setting web timeout-up 3000
-	setting web timeout-kill 2000
+	setting web timeout-up 6000
+	setting web timeout-kill 3000
 	setting web restart never
 	container_start --
 	wait_output '^web up'
@@ -498,14 +498,14 @@ _supervise_has() {
 	tell web 'say("EXTEND_TIMEOUT_USEC=1000")'
 	tell web 'say("EXTEND_TIMEOUT_USEC=60000000"); tell("has more time")'
 	wait_output '^web has more time'
-	ctl 6 wait web --timeout 4
+	ctl 6 wait web --timeout 7
 	_is web state starting
 	extends_its_stop web
 	tell web 'say("READY=1")'
 	wait_for "it to be up" _is web state up
 	ctl 0 stop web --no-wait
 	wait_output '^web was told'
-	ctl 6 wait web --down --timeout 3
+	ctl 6 wait web --down --timeout 4
 	_is web state stopping
 	no_output 'did not shut down in time'
 	tell web 'os._exit(0)'
@@ -525,8 +525,8 @@ extends_its_stop() {
 	extends_its_stop web
 	tell web 'say("READY=1")'
 	wait_for "it to be up" _is web state up
-	ctl 0 shutdown --timeout 1
-	container_wait 8
+	ctl 0 shutdown --timeout 3
+	container_wait 20
 	wait_output '^web was told'
 	wait_output '^\*\*\* web .* did not shut down in time'
 }
