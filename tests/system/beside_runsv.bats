@@ -220,8 +220,11 @@ logs() {
 	}
 }
 
-# same_status NAME LINE: both say this of it
+# same_status NAME LINE: both come to say this of it
 same_status() {
+	# shellcheck disable=SC2016
+	each_waits "status of $1" sh -c \
+	    '[ "$(sv status "$1" | sed "s/[0-9]\+/N/g")" = "$2" ]' sh "$1" "$2"
 	alike "status of $1" "$(container_exec sv status "$1" | sed 's/[0-9]\+/N/g')" \
 	    "$(theirs sv status "$1" | sed 's/[0-9]\+/N/g')"
 	[ "$said" = "$2" ] || fail "the test is wrong: $1: $said"
@@ -302,6 +305,7 @@ same_status() {
 	[ "$(container_exec cat /tmp/kept.log)" = "end of file" ]
 	theirs test ! -e /tmp/kept.log
 	# Of ours, finish and control/t count as any service's; runit's have none.
+	each_says 1 more-log up
 	each sv term more/log
 	each_says 2 more-log up
 	[ "$(said_by ours more-log | sed 's/ up .*/ up/')" = \
@@ -411,7 +415,8 @@ same_lines() {
 			exit 3;
 		};
 		print "$name up \$\$\n";
-		sleep 1000 while 1;
+		# A signal that comes just before it sleeps is heard afterwards.
+		sleep 1 while 1;
 		EOF
 		telling_finish $name
 		for x in t d x o k u p c; do
@@ -437,6 +442,8 @@ same_lines() {
 	# Down, from a pause: it is continued, d comes after TERM and finish after d.
 	each sv pause no
 	each_says 1 no p
+	# The signal comes after the hook.
+	each_waits "no to be paused" sh -c 'sv status no | grep -q paused'
 	each sv down yes no
 	each_says 1 yes d
 	each_says 3 no finish
@@ -472,13 +479,13 @@ same_lines() {
 	each_says 2 yes finish
 	each_says 5 no finish
 	wait_for "another runsv" _says theirs 6 no up
+	wait_for "no to be down" container_exec sh -c "$_sv_says" sh no down
 	[ "$(said_by ours no | tail -n 6 | sed 's/ up .*/ up/')" = \
 	    "$(printf 'no %s\n' u up t 'got TERM' d 'finish 3 0')" ]
 	[ "$(said_by theirs no | tail -n 8 | sed 's/ up .*/ up/')" = \
 	    "$(printf 'no %s\n' u up t 'got TERM' x 'finish 3 0' u up)" ]
 	[ "$(said_by ours yes | tail -n 5 | sed 's/ up .*/ up/')" = \
 	    "$(printf 'yes %s\n' u up t d 'finish -1 9')" ]
-	[[ $(container_exec sv status no) == 'down: no: '* ]]
 }
 
 # --- how often it is started -----------------------------------------------------------
@@ -541,19 +548,22 @@ pace() {
 	wait_for "runit's nine" _says theirs 9 quick at
 	each_says 4 finish at
 	each_says 5 long at
-	# The shortest of some, because a machine that is busy makes them longer.
+	each_says 1 self finish
+	each_says 1 once finish
+	# The shortest of some, because a machine that is busy makes them longer.  Ours
+	# counts from before it makes the process, and that may take a while, too.
 	for who in ours theirs; do
-		pace $who quick 1 6 980 2000
+		pace $who quick 1 6 900 2000
 		pace $who long 1 5 1480 2400
 		pace $who finish 1 4 1980 2900
 	done
 	# The second counts from the last start with us, from the end with runit.
 	for name in half short; do
-		pace ours $name 1 5 980 1400
+		pace ours $name 1 5 900 1400
 		pace theirs $name 1 5 1480 2400
 	done
 	# From the sixth quick death on ours waits longer.
-	pace ours quick 6 7 1980 4000
+	pace ours quick 6 7 1900 4000
 	pace theirs quick 6 9 980 1900
 	for name in self once; do
 		alike $name "$(said_by ours $name | sed 's/ at .*/ at/')" \
@@ -625,6 +635,15 @@ placed() {
 	each chmod 755 /etc/service/plain/run
 	each_says 1 plain up
 
+	# A link that leads nowhere is a service of ours that cannot be started yet, and
+	# that is said once; later it is tried more rarely.
+	[ "$(count_output '^\*\*\* .*nowhere')" -eq 1 ]
+	# One for each: in a place of both, only the first would get the lock.
+	placed /srv/.nowhere nowhere
+	each cp -a /srv/.nowhere /tmp/.nowhere
+	container_exec mv /tmp/.nowhere /tmp/nowhere
+	wait_for "nowhere" _says ours 1 nowhere up
+
 	# What comes is up, and what goes is ended.
 	each mv /etc/service/.new /etc/service/new
 	each ln -s /srv/real /etc/service/link
@@ -652,21 +671,17 @@ placed() {
 		same_lines $name
 	done
 
-	# A link that leads nowhere is a service of ours that cannot be started yet, and
-	# that is said once; runit says so whenever it looks at the directory.
-	[ "$(count_output '^\*\*\* .*nowhere')" -eq 1 ]
-	[ "$(grep -c '^runsvdir .*unable to stat nowhere: file does not exist' \
-	    "$OUTPUT/runit")" -ge 2 ]
-	# One for each: in a place of both, only the first would get the lock.
-	placed /srv/.nowhere nowhere
-	each cp -a /srv/.nowhere /tmp/.nowhere
-	each mv /tmp/.nowhere /tmp/nowhere
-	wait_for "nowhere" _says ours 1 nowhere up
 	# Another name is another service of ours; to runit it is the same.
 	each mv /etc/service/new /etc/service/newer
 	soon newer run
 	wait_for "the end of new" _says ours 1 new finish
+	wait_for "newer" _says ours 2 new up
+	# Of the link runit says so whenever it looks at the directory, until now.
+	[ "$(grep -c '^runsvdir .*unable to stat nowhere: file does not exist' \
+	    "$OUTPUT/runit")" -ge 2 ]
+	theirs mv /tmp/.nowhere /tmp/nowhere
 	wait_for "runit's nowhere" _says theirs 1 nowhere up
+	[ "$(count_output '^\*\*\* .*nowhere')" -eq 1 ]
 	[ "$(said_by ours new | sed 's/ up [0-9]*/ up/' | sort)" = \
 	    "$(printf 'new %s\n' 'finish -1 15' 'up in /etc/service/new' \
 	    'up in /etc/service/newer')" ]
