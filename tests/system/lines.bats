@@ -74,8 +74,8 @@ assert service["dropped"] == 0 and not service["lost"], service'
 @test "logs -f: what comes, whoever is killed meanwhile" {
 	service web <<-'EOF'
 	#!/bin/bash
-	echo "web up $$"
 	trap 'echo "line $((++n))"' USR1
+	echo "web up $$"
 	while :; do sleep 1000 & wait $!; done
 	EOF
 	log_prefix web name
@@ -95,6 +95,8 @@ assert service["dropped"] == 0 and not service["lost"], service'
 	container_exec initctl signal USR1 web
 	wait_for "line 3" grep -qx 'line 3' "$OUTPUT/follow"
 	[ "$(grep -c '^line' "$OUTPUT/follow")" -eq 3 ]
+	# Who follows may be told before it is in the output.
+	wait_lines 3 '^web: line'
 	[ "$(count_output '^web: line [123]$')" -eq 3 ]
 	stop_all
 	wait $follower || :
@@ -306,10 +308,15 @@ _lines_like() {
 		log_prefix $name name
 	done
 	# What stays behind when its service has gone, until the sweep.
-	service d <<<$'#!/bin/bash\n(trap "echo straggler; exit" TERM; setsid sleep 1000 & wait $!) &\nexec sleep 100000'
+	service d <<-'EOF'
+	#!/bin/bash
+	(trap "echo straggler; exit" TERM; echo "d up"; setsid sleep 1000 & wait $!) &
+	exec sleep 100000
+	EOF
 	log_prefix d name
 	container_start --
 	wait_output '^a: a up' && wait_output '^b: b up' && wait_output '^c: c up'
+	wait_output '^d: d up'
 	local start=$(now_ms)
 	stop_all
 	took "$start" 0 5000
@@ -326,6 +333,8 @@ _lines_like() {
 	finish_of a
 	container_start --
 	wait_output '^a: two'
+	# Else supervise/ may be made in what is being removed.
+	wait_supervised a
 	rm -r "$(container_file /etc/service/a)"
 	_gone() { ! container_exec initctl status a >/dev/null 2>&1; }
 	wait_for "a to be gone" _gone
@@ -360,6 +369,9 @@ _lines_like() {
 	wait_for "talk to have said all" [ -e "$(container_file /tmp/done)" ]
 	# The supervisor, too, which has nothing to do with it.
 	ctl 0 restart other
+	# What it has said last may still be in the pipe.
+	_all_read() { container_exec initctl logs -n 1 talk | grep -q '^talk 20000 '; }
+	wait_for "all of it to be read" _all_read
 	container_exec initctl --json logs -n 1 talk | python3 -c '
 import json, sys
 service, = json.load(sys.stdin)["services"]
@@ -384,20 +396,24 @@ assert service["dropped"] > 10000, service'
 	service talk <<-'EOF'
 	#!/usr/bin/perl
 	$| = 1;
+	select undef, undef, undef, 0.02 until -e "/tmp/go";
 	for (1 .. 8000) { print "talk ", $_, " ", "z" x 80, "\n"; }
 	sleep 1000 while 1;
 	EOF
 	log_prefix talk name
 	container_start --split --via /wrap --
 	# A few kilobytes at a time, for some time more than nobody would be waited for.
+	# Nothing is written before there is a reader.
 	timeout 50 python3 -c '
 import os, sys, time
+open(sys.argv[1], "w").close()
 got = b""
 while b"talk 8000 " not in got[-200:]:
     got += os.read(0, 16384)
     time.sleep(0.05)
 numbers = [int(l.split()[2]) for l in got.split(b"\n") if l.startswith(b"talk: talk ")]
-assert numbers == list(range(1, 8001)), len(numbers)' <&$reader
+assert numbers == list(range(1, 8001)), len(numbers)' \
+	    "$(container_file /tmp/go)" <&$reader
 	exec {reader}>&-
 	stop_all
 }
@@ -406,8 +422,8 @@ assert numbers == list(range(1, 8001)), len(numbers)' <&$reader
 @test "a startup script cleans /run: lines of services from before and after come" {
 	service early <<-'EOF'
 	#!/bin/bash
-	echo "early up $$"
 	trap 'echo "early line $((++n))"' USR1
+	echo "early up $$"
 	while :; do sleep 1000 & wait $!; done
 	EOF
 	log_prefix early name
