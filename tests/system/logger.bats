@@ -50,9 +50,9 @@ _all_said() {
 	local directory
 	both a <<-'EOS'
 	#!/bin/sh
+	trap 'echo "a ends"; exit 3' TERM
 	echo "a up $$" >&2
 	echo "a writes"
-	trap 'echo "a ends"; exit 3' TERM
 	while :; do sleep 0.05; done
 	EOS
 	both_file a/finish <<<$'#!/bin/sh\necho "finish $*"'
@@ -65,6 +65,8 @@ _all_said() {
 	wait_for 'us to log' grep -qs writes "$ROOT/etc/service/a/log/main/current"
 	runits sv -w 5 stop a
 	ctl 0 stop a
+	wait_for 'runit to log the end' grep -qs finish \
+	    "$ROOT/srv/runit/a/log/main/current"
 	container_kill TERM
 	container_wait
 	[ "$status" -eq 0 ]
@@ -139,8 +141,8 @@ _all_said() {
 @test "at the end a logger ends last, when it has read everything" {
 	service a <<-'EOS'
 	#!/bin/sh
-	echo "a up $$" >&2
 	trap 'seq -f "last %g" 300; exit' TERM
+	echo "a up $$" >&2
 	while :; do sleep 0.05; done
 	EOS
 	finish_of a
