@@ -59,7 +59,7 @@ both_stubborn() {
 	EOF
 }
 
-# begin NAME...: my_init and runit, until these services are up
+# begin NAME...: my_init and runit, until these services are up, and runit knows all
 begin() {
 	local name
 	container_start KILL_PROCESS_TIMEOUT=50 --
@@ -69,6 +69,16 @@ begin() {
 		wait_ups 1 "$name"
 		wait_said "run: $name: (pid N) Ns" sv status "$name"
 	done
+	# Those that are down say nothing when runit has come to them.
+	for name in "$ROOT"/srv/runit/*/; do
+		wait_for "runit to know $name" runit_knows "$(basename "$name")"
+	done
+}
+
+runit_knows() {
+	local answer code
+	runits sv status "$1"
+	[ "$code" -eq 0 ]
 }
 
 # Waits until both have started a service that many times.
