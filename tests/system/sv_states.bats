@@ -127,6 +127,7 @@ runit_says() {
 	container_exec sv -w 20 start web >"$OUTPUT/started" &
 	starting=$!
 	wait_for "it to start" _is web state starting
+	wait_output '^web up'
 	run container_exec sv -w 1 start web
 	[ "$status" -eq 1 ]
 	# shellcheck disable=SC2154
