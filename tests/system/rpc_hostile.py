@@ -523,12 +523,14 @@ def loses_supervisor(pid, name):
 def loses_gate(pid):
     """In the middle of a wait, and while nothing is asked."""
     with Client() as client, Client() as second, Follower("b") as third:
+        open("/tmp/hold", "w").close()      # slow does not end meanwhile
         client.send(pack("stop", names=["slow"]))
         wants("slow", "down")
         os.kill(int(pid), signal.SIGKILL)
         for one in (client, second):
             expect(one.rest() == [], "answered by nobody")
         third.rest()
+        os.unlink("/tmp/hold")
     asks_again("version")
     wait_until("the end of slow", lambda: service("slow")["state"] == "down")
     call("start", names=["slow"])
