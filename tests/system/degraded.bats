@@ -23,9 +23,11 @@ no_complaint() {
 	[ -z "$(complaints)" ] || fail "a complaint about nothing"
 }
 
-# lives_with [OPTION...] [NAME=VALUE...]: boots, supervises, stops.
+# lives_with [OPTION...] [NAME=VALUE...]: boots, supervises, stops; not before there has
+# been a line like $also.
 lives_with() {
 	container_start --split "$@" --
+	[ -z "${also-}" ] || wait_output "$also"
 	wait_lines 1 '^good up'
 	container_exec kill -KILL "$(said_pid good)"
 	wait_lines 2 '^good up'
@@ -106,6 +108,7 @@ exits_with_42() {
 	service few <<<$'#!/bin/sh\necho few has $(ls /proc/self/fd)\nexec sleep 100000'
 	root_file /etc/service/few/log/run 755 <<<$'#!/bin/sh\nexec cat'
 	without_call 436 436 38
+	local also='^few has'
 	lives_with --via /usr/local/bin/without_call
 	# 3 is of ls.
 	grep -qx 'few has 0 1 2 3' "$OUTPUT/stdout"
