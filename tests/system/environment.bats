@@ -482,6 +482,8 @@ command FROM_FILE=1" ]
 	EOF
 	container_start FOO=docker -- sleep 1000
 	wait_for "the reader" test -s "$ROOT/tmp/read"
+	# The .json comes after the .sh, and the command after both.
+	wait_output '^\*\*\* Running sleep'
 	grep -qx 'export FOO=docker' "$ROOT/tmp/old"
 	# Nothing is left lying about.
 	[ "$(ls -A "$ROOT/etc" | grep -c container_environment)" -eq 3 ]
