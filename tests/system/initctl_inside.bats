@@ -200,7 +200,7 @@ ctl_end() {
 	def client():
 	    s = socket.socket(socket.AF_UNIX)
 	    s.connect("/run/my_init/control.sock")
-	    s.settimeout(1)
+	    s.settimeout(20)
 	    return s
 	clients = [client() for n in range(64)]
 	try:
@@ -258,9 +258,10 @@ one_sleeper() {
 	wait_up a b
 	container_exec kill -KILL "$(said_pid a)"
 	wait_output '^a finish'
+	# Else nothing would show that start has been heard: it waits for finish.
+	ctl 0 stop a --no-wait
 	ctl_begin 1 start a
-	# Waits for finish: nothing else shows that it has begun than its going on.
-	wait_for "start to wait" container_exec pgrep -f '^initctl start a'
+	wait_for "start to be heard" _is a want up
 	ctl 6 stop a --timeout 0.3
 	ctl_end
 	ctl_begin 1 stop b
