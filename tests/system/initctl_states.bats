@@ -111,7 +111,7 @@ all_failed() {
 	printf 'oneshot\n' >"$(container_file /etc/service/web/type)"
 	restart_supervisor
 	let_go
-	wait_for "task to have ended" _is task pid None
+	wait_for "task to have ended" _is task state up
 	wait_for "web to have ended" _is web pid None
 	ctl 0 status
 	line task 'up +- .*'
