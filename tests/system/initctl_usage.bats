@@ -29,7 +29,7 @@ load initctl
 		json "set(r) == {'services'} and 'error' not in r['services'][0]"
 		[ -z "$err" ]
 	done
-	ctl 4 --json stop a slow none --timeout 0.3
+	ctl 4 --json stop a slow none --timeout 3
 	json "{s['name']: s['ok'] or s['error']['code'] for s in r['services']} ==
 	    {'a': True, 'slow': 'timeout', 'none': 'unknown_service'}"
 	[[ $err == *"*** slow: "* ]]
@@ -140,7 +140,9 @@ version() {
 @test "--socket and INITCTL_SOCKET say where the supervisor is" {
 	good_service a
 	container_start INITCTL_SOCKET=/tmp/my.sock --
+	# It says so a moment before it is: then its status is 3.
 	wait_output '^a up'
+	wait_for "a to be up" container_exec initctl --socket /tmp/my.sock status a
 	ctl 0 --socket /tmp/my.sock status a
 	ctl 0 status a --socket=/tmp/my.sock
 	container_exec INITCTL_SOCKET=/tmp/my.sock initctl restart a
