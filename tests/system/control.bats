@@ -136,6 +136,7 @@ ended_outside() {
 @test "INITCTL_SOCKET says where it is" {
 	good_service a
 	container_start INITCTL_SOCKET=/tmp/my.sock --
+	wait_output '^a up'
 	RPC_SOCKET=/tmp/my.sock
 	says 'a ok' restart names=a
 	[ "$(container_exec stat -c %a /tmp/my.sock)" = 600 ]
@@ -169,7 +170,7 @@ ended_outside() {
 	wait_for "its socket" container_exec test -S \
 	    /dev/shm/my_init/control.sock
 	RPC_SOCKET=/dev/shm/my_init/control.sock
-	shows . running phase
+	wait_shows . running phase
 	says '' shutdown
 	wait $second || :
 	RPC_SOCKET=''
