@@ -85,7 +85,7 @@ def goes_away(name):
     with Client() as client:
         client.send(pack("stop", names=[name]))
         wants(name, "down")
-    expect(service(name)["state"] == "stopping", "it has ended too early")
+    wait_until("it to be stopping", lambda: service(name)["state"] == "stopping")
     with Client() as client:
         client.send(pack("start", names=["many*"]))
         wait_until("the first start", lambda: any(
