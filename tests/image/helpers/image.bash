@@ -23,11 +23,15 @@
 #   logs                       docker logs, stdout and stderr
 #   wait_log [--within S] REGEX
 #                              waits for a line in the logs (20 s)
+#   said N REGEX               waits until so many lines of the logs are like that:
+#                              what a container writes is there a moment later
 #   wait_for [--within S] WHAT COMMAND...
 #                              waits until a command succeeds (20 s)
 #   booted                     waits until the services have come to rest: each up, or
 #                              down; none of them starts again and again
 #   service_is NAME KEY VALUE  what initctl says of a service
+#   runs_as PROGRAM USER       waits until it does: the run script of a service that is
+#                              up may not have come to it yet
 #   healthy                    initctl status works, no zombie, no line said twice
 #   container_stop [-t S]      docker stop: $status, and its milliseconds in $took
 #   container_wait [S]         waits for the end: $status
@@ -242,6 +246,17 @@ count_log() {
 	logs | grep -caE -e "$1" || :
 }
 
+_said() {
+	local times
+	times=$(count_log "$2")
+	echo "$times times"
+	[ "$times" -eq "$1" ]
+}
+
+said() {
+	wait_for "the logs to say $1 times: $2" _said "$@"
+}
+
 _at_rest() {
 	inside initctl --json status | jq -e '.phase == "running" and
 	    all(.services[]; (.state == "up" and .ready) or .state == "down" or
@@ -264,6 +279,15 @@ service_is() {
 
 wait_service() {
 	wait_for "$1: $2 to be $3" service_is "$@"
+}
+
+# shellcheck disable=SC2016
+_runs_as() {
+	[ "$(inside sh -c 'stat -c %U "/proc/$(pidof "$1")"' sh "$1")" = "$2" ]
+}
+
+runs_as() {
+	wait_for "$1 to run as $2" _runs_as "$@"
 }
 
 # zombies: prints what nobody has reaped, of the container's processes.
@@ -350,7 +374,7 @@ insecure_key() {
 
 # Is somebody there who speaks ssh?
 _answers() {
-	timeout 2 bash -c 'IFS= read -r line <"/dev/tcp/$1/$2" && [[ $line == SSH-* ]]' \
+	timeout 10 bash -c 'IFS= read -r line <"/dev/tcp/$1/$2" && [[ $line == SSH-* ]]' \
 	    answers "$@"
 }
 
