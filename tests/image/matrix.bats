@@ -36,9 +36,11 @@ up() {
 @test "-it with a shell: Ctrl-C is the shell's, exit ends all" {
 	terminal_start -- /sbin/my_init -- sh
 	terminal_wait '^\*\*\* Running sh'
-	terminal_type 'trap "echo interrupted" INT; echo re""ady\n'
+	terminal_type 'trap "echo inter""rupted" INT; echo re""ady\n'
 	terminal_wait '^ready'
 	terminal_type '\003'
+	# It runs the trap when it has read a line.
+	terminal_type '\n'
 	terminal_wait 'interrupted'
 	healthy
 	terminal_type 'exit 4\n'
@@ -66,7 +68,7 @@ up() {
 	inside kill "$orphan"
 	wait_for "its end" inside test ! -e "/proc/$orphan"
 	wait_for "no zombie" no_zombies
-	[ "$(count_log '^\*\*\* .*not PID 1')" -eq 1 ]
+	said 1 '^\*\*\* .*not PID 1'
 	stops_with 0 3000
 }
 
@@ -80,9 +82,10 @@ up() {
 	healthy
 	up a
 	local name
+	# (Until it says so, one that has no check is up.)
 	for name in cron syslog sshd; do
-		service_is "$name" state down
-		[ "$(count_log "^\*\*\* $name: only root can run it; stays down")" -eq 1 ]
+		wait_service "$name" state down
+		said 1 "^\*\*\* $name: only root can run it; stays down"
 	done
 	stops_with 0 3000
 }
@@ -279,10 +282,15 @@ _ups() {
 		booted
 		up cron syslog
 		wait_for "no zombie" no_zombies
-		[ "$(count_log '^\*\*\* Booting')" -eq $((n + 1)) ]
+		said $((n + 1)) '^\*\*\* Booting'
 	done
 	no_log 'Forcing'
 	stops_with 0 3000
+}
+
+# All of them have come to their sleep, or to that of a child: no trap is set after it.
+fifty_sleep() {
+	[ "$(inside sh -c 'cat /proc/[0-9]*/comm' | grep -cx sleep)" -eq 50 ]
 }
 
 # fifty KIND: an image with 50 services.
@@ -297,6 +305,7 @@ fifty() {
 	booted 60
 	[ "$(inside initctl --json status | jq '[.services[] | select(.state == "up")] |
 	    length')" -eq 52 ]
+	wait_for "them to sleep" fifty_sleep
 }
 
 @test "docker stop with 50 services: -t 10 is plenty, -t 1 enough" {
@@ -328,6 +337,7 @@ fifty() {
 	docker rm "$CONTAINER" >/dev/null
 	container_start --image "$BUILT" -e KILL_PROCESS_TIMEOUT=1
 	booted 60
+	wait_for "them to sleep" fifty_sleep
 	stops_with 0 6000
 	[ "$(count_log 'did not shut down in time. Forcing it to exit')" -ge 50 ]
 }
@@ -372,15 +382,17 @@ fifty() {
 	image_build <<-'END'
 	FROM BASE
 	RUN mkdir /etc/service/a && \
-	    printf '#!/bin/sh\ntrap "" TERM\nwhile :; do sleep 1000; done\n' \
+	    printf '%s\n' '#!/bin/sh' 'trap "" TERM' 'echo a ignores it' \
+	        'while :; do sleep 1000; done' \
 	        >/etc/service/a/run && chmod 755 /etc/service/a/run
 	END
 	container_start --image "$BUILT"
+	wait_log '^a ignores it'
 	booted
 	docker kill --signal TERM "$CONTAINER" >/dev/null
 	wait_service a state stopping
 	docker kill --signal TERM "$CONTAINER" >/dev/null
-	container_wait 10
+	container_wait 20
 	[ "$status" -eq 0 ]
 }
 
@@ -474,8 +486,14 @@ rescan enable-insecure-key shutdown show check graph logs watch version help " ]
 	wait_service b state up
 	wait_log '"service":"b","message":"a is up"}$'
 	[ "$(inside initctl logs -n 1 b)" = 'a is up' ]
+	# (Nobody is to make something in it while it is removed.)
+	wait_for "its supervise/" inside test -e /etc/service/b/supervise/status
 	inside rm -r /etc/service/b
-	_gone() { ! inside initctl status b; }
+	_gone() {
+		code=0
+		inside initctl status b || code=$?
+		[ $code -eq 4 ]
+	}
 	wait_for "its end" _gone
 	inside initctl version | grep -q '[0-9]\.[0-9]'
 	inside initctl --version
@@ -496,9 +514,12 @@ rescan enable-insecure-key shutdown show check graph logs watch version help " ]
 	open F, ">", "/tmp/full" and print F "full\n" and close F;
 	sleep 1000;
 	END
-	# It may not fork itself after that.
+	# It may not fork itself after that, and what the boot has started is to have
+	# made its processes before.
 	in_context ask 755 <<-'END'
 	#!/bin/sh
+	initctl wait --down sshd
+	until [ -e /run/crond.reboot ]; do sleep 0.1; done
 	mkfifo /tmp/full
 	fill &
 	read -r full </tmp/full
