@@ -7,7 +7,8 @@ load helpers/image
 # its tabs some have two links, made in a layer below and at boot.  (Where they are is of
 # another day: cron tells by the second whether something has changed.  A tab that it
 # finds while it is being written would stay empty to it; so one of root's is written when
-# it has looked for the first time, which its mark for @reboot tells.)
+# it has looked for the first time, which its mark for @reboot tells, and where it is
+# becomes as old as cron has not seen it, should cron have looked in between.)
 setup_file() {
 	[ -n "${RUN_ID-}" ] || return 0
 	export CRON=my_init_test_${RUN_ID,,}_cron
@@ -33,7 +34,8 @@ setup_file() {
 	    -e GREETING='good morning' "$CRON" >/dev/null
 	timeout 60 docker exec "$CRON" \
 	    sh -c 'until [ -e /run/crond.reboot ]; do sleep 0.1; done'
-	docker exec -i "$CRON" crontab - <<-'TAB'
+	docker exec -i "$CRON" sh -c \
+	    'crontab - && touch -d yesterday /var/spool/cron/crontabs' <<-'TAB'
 	SHELL=/bin/bash
 	BASH_ENV=/etc/container_environment.sh
 	* * * * * echo "crontab: $GREETING" >/proc/1/fd/1 2>&1
@@ -285,11 +287,13 @@ runit_knows() {
 	wait_log 'after HUP'
 }
 
+# (What rsyslogd has not read when it is told to end, it does not read.)
 @test "syslog: there for the first startup script, and for the last words" {
 	image_build <<-'END'
 	FROM BASE
 	RUN printf '#!/bin/sh\nlogger of a startup script\n' >/etc/my_init.d/10_say && \
-	    printf '#!/bin/sh\nlogger of a shutdown script\n' \
+	    printf '%s\n' '#!/bin/sh' 'logger of a shutdown script' \
+	        'until grep -q "of a shutdown" /var/log/syslog; do sleep 0.1; done' \
 	        >/etc/my_init.post_shutdown.d/say && \
 	    mkdir /etc/service/a && \
 	    printf '#!/bin/sh\nexec sleep 1000\n' >/etc/service/a/run && \
@@ -334,9 +338,12 @@ runit_knows() {
 	inside logrotate -f /etc/logrotate.conf >"$OUTPUT/rotate" 2>&1
 	[ ! -s "$OUTPUT/rotate" ]
 	inside grep -q 'before it' /var/log/syslog.1
-	inside logger after it
+	# (It has been told to open its files anew, and does so a moment later.)
+	_logged_anew() {
+		inside logger after it && inside grep -q 'after it' /var/log/syslog
+	}
+	wait_for "the new file" _logged_anew
 	wait_log 'after it'
-	wait_for "the file" inside grep -q 'after it' /var/log/syslog
 	not inside grep -q 'before it' /var/log/syslog
 	[ "$(inside stat -c '%a %U:%G' /var/log/syslog)" = '640 root:adm' ]
 	inside run-parts /etc/cron.daily >"$OUTPUT/daily" 2>&1
@@ -349,7 +356,7 @@ runit_knows() {
 	container_start
 	booted
 	service_is sshd state down
-	[ "$(count_log '^\*\*\* sshd: nobody could log in')" -eq 1 ]
+	said 1 '^\*\*\* sshd: nobody could log in'
 	not inside ls /etc/ssh/ssh_host_rsa_key
 	not inside pidof sshd
 }
@@ -416,9 +423,8 @@ runit_knows() {
 	container_start --image "$BUILT"
 	healthy
 	service_is sshd state down
+	said 1 '^\*\*\* sshd: nobody could log in: no account has an authorized key; stays down'
 	[ "$(count_log sshd)" -eq 1 ]
-	[ "$(count_log '^\*\*\* sshd: nobody could log in: no account has an authorized key; stays down')" \
-	    -eq 1 ]
 	not inside sh -c 'ls /etc/ssh/ssh_host_*'
 	stops_with 0 5000
 }
@@ -472,6 +478,9 @@ runit_knows() {
 	[ "$(<"$OUTPUT/hostname")" = "$(inside hostname)" ]
 	wait_for "auth.log" inside grep -q 'sshd.*Accepted publickey for root' \
 	    /var/log/auth.log
+	# What is logged after it comes out after it.
+	inside logger that was all
+	wait_log 'that was all'
 	no_log 'Accepted publickey'
 }
 
@@ -637,7 +646,7 @@ host_key_types() {
 			! command -v $program || exit 1
 		done
 		[ -x /sbin/setuser ] && [ -x /usr/bin/sv ] && chpst -u nobody true'
-	[ "$(count_log .)" -eq 2 ]
+	said 2 .
 	stops_with 0 3000
 	[ "$(docker image inspect -f '{{.Size}}' $minimal)" -lt \
 	    "$(docker image inspect -f '{{.Size}}' $BASE)" ]
@@ -684,8 +693,9 @@ host_key_types() {
 @test "cron: a job each minute, with the environment, to docker logs" {
 	CONTAINER=$CRON
 	wait_log --within 75 '^cron: good morning$'
-	wait_log --within 5 '^crontab: good morning$'
-	inside grep -qE 'CRON\[[0-9]+\]: \(root\) CMD' /var/log/syslog
+	wait_log --within 75 '^crontab: good morning$'
+	wait_for "the file" inside grep -qE 'CRON\[[0-9]+\]: \(root\) CMD' \
+	    /var/log/syslog
 	no_log 'loginuid|BAD|not a regular file|wrong'
 	wait_for "no zombie" no_zombies
 }
