@@ -7,8 +7,7 @@ load helpers/image
 @test "DISABLE_SSH=1 and --enable-insecure-key: one line, and it boots" {
 	container_start --image my_init_test/minimal -- /sbin/my_init --enable-insecure-key
 	healthy
-	[ "$(count_log '^\*\*\* Cannot enable the insecure key: /usr/sbin/enable_insecure_key')" \
-	    -eq 1 ]
+	said 1 '^\*\*\* Cannot enable the insecure key: /usr/sbin/enable_insecure_key'
 	not inside initctl enable-insecure-key
 	stops_with 0 3000
 }
@@ -32,7 +31,7 @@ load helpers/image
 	container_start --image "$BUILT" -p 127.0.0.1::22
 	healthy
 	service_is sshd state down
-	[ "$(count_log '^\*\*\* sshd: nobody could log in')" -eq 1 ]
+	said 1 '^\*\*\* sshd: nobody could log in'
 	docker exec -i "$CONTAINER" sh -c \
 	    '(echo; cat) >>/root/.ssh/authorized_keys' <"$OUTPUT/own.pub"
 	inside initctl start sshd
@@ -198,7 +197,7 @@ load helpers/image
 		[ "$(ssh_in "$(insecure_key)" "$(address)" whoami)" = root ]
 		keys+=("$(inside cat /etc/ssh/ssh_host_ed25519_key.pub)")
 		[ "$(inside sh -c 'sv status /etc/service/*' | grep -c '^run: ')" -eq 3 ]
-		[ "$(count_log "^\*\*\* sshd: the host keys are another container's")" -eq 1 ]
+		said 1 "^\*\*\* sshd: the host keys are another container's"
 		inside env -i sh -c ". /etc/container_environment.sh; [ \$SECOND = $n ]"
 	done
 	[ "$(printf '%s\n' "${keys[@]}" | sort -u | wc -l)" -eq 3 ]
