@@ -39,17 +39,18 @@ web_start() {
 	URL=http://127.0.0.1:$(port_of 80)
 }
 
-# web_says REGEX [CURL'S ARGUMENT...]: waits for such an answer.
+# web_says REGEX [CURL'S ARGUMENT...]: waits for such an answer.  (One that is given up
+# may have counted all the same.)
 web_says() {
 	local regex=$1
 	shift
-	wait_for "the answer $regex" _web_says "$regex" "$@"
+	wait_for --within 60 "the answer $regex" _web_says "$regex" "$@"
 }
 
 _web_says() {
 	local regex=$1
 	shift
-	curl -sS --max-time 5 "$@" | grep -E -- "$regex"
+	curl -sS --max-time 20 "$@" | grep -E -- "$regex"
 }
 
 # process_is NAME USER: all processes of a service's session belong to a user.
@@ -63,13 +64,15 @@ service_runs_as() {
 	image_build "$EXAMPLES/memcached" --build-arg "BASE=$BASE"
 	container_start --image "$BUILT" -p 127.0.0.1::11211
 	healthy
-	[ "$(service_runs_as memcached)" = memcache ]
 	port=$(port_of 11211)
-	exec 5<>"/dev/tcp/127.0.0.1/$port"
-	printf 'set key 0 0 5\r\nvalue\r\nget key\r\nquit\r\n' >&5
-	timeout 10 cat <&5 >"$OUTPUT/answer"
-	exec 5>&-
-	[ "$(tr -d '\r' <"$OUTPUT/answer" | sed -n 3p)" = value ]
+	_value() {
+		timeout 10 bash -c 'exec 5<>"/dev/tcp/127.0.0.1/$1" &&
+		    printf "set key 0 0 5\r\nvalue\r\nget key\r\nquit\r\n" >&5 && cat <&5' \
+		    memcached "$port" >"$OUTPUT/answer"
+		[ "$(tr -d '\r' <"$OUTPUT/answer" | sed -n 3p)" = value ]
+	}
+	wait_for "its answer" _value
+	[ "$(service_runs_as memcached)" = memcache ]
 	inside pkill -KILL -x memcached
 	wait_service memcached restarts 1
 	wait_service memcached state up
@@ -93,7 +96,7 @@ service_runs_as() {
 	web_start
 	inside initctl --json status >"$OUTPUT/status"
 	jq -e '[.services[] | select(.name | IN("redis", "web", "nginx"))] |
-	    sort_by(-.since_ms) | map(.name) == ["redis", "web", "nginx"]' \
+	    sort_by(-.since_ms, .pid) | map(.name) == ["redis", "web", "nginx"]' \
 	    "$OUTPUT/status"
 }
 
@@ -109,10 +112,17 @@ service_runs_as() {
 
 @test "web: nginx lets a request end that is under way when it is stopped" {
 	web_start
+	# All of it is up: where there is an answer, there will be another.
+	web_says '"visits":1' "$URL/"
 	exec 5<>"/dev/tcp/127.0.0.1/$(port_of 80)"
-	printf 'POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nla' >&5
-	wait_for "nginx to have the beginning" inside sh -c \
-	    'grep -E "^ *[0-9]+: [0-9A-F]+:0050 [0-9A-F]+:[0-9A-F]+ 01" /proc/net/tcp'
+	printf '%s\r\n' 'POST /jobs HTTP/1.1' 'Host: a' 'Expect: 100-continue' \
+	    'Content-Length: 4' '' >&5
+	# Now nginx has the beginning.
+	read -r -t 20 answer <&5
+	[[ $answer == 'HTTP/1.1 100 '* ]] || fail "answer: $answer"
+	read -r -t 20 answer <&5
+	[ "$answer" = $'\r' ]
+	printf 'la' >&5
 	inside initctl stop --no-wait nginx
 	wait_service nginx state stopping
 	printf 'te' >&5
@@ -137,8 +147,8 @@ service_runs_as() {
 	container_run --image "$WEB" -e 'SERVER_NAME=a b;'
 	[ "$status" -eq 1 ]
 	grep -q '^50_web: SERVER_NAME=a b; is no host name$' "$OUTPUT/stderr"
-	! grep -q 'Booting runit' "$OUTPUT/stderr"
-	! grep -qi 'redis is starting' "$OUTPUT/stdout"
+	not grep -q 'Booting runit' "$OUTPUT/stderr"
+	not grep -qi 'redis is starting' "$OUTPUT/stdout"
 }
 
 compose() {
@@ -147,8 +157,12 @@ compose() {
 }
 
 @test "web: with compose, and its volume" {
-	# Nothing listens there, or the case fails.
-	PORT=$((20000 + RANDOM % 10000))
+	# One where nothing listens.
+	_free_port() {
+		PORT=$((20000 + RANDOM % 10000))
+		! (exec 5<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null
+	}
+	wait_for "a port" _free_port
 	PROJECT=my_init_test_${RUN_ID,,}
 	cat >"$OUTPUT/network.yaml" <<-'END'
 	version: "2.4"
@@ -201,9 +215,12 @@ of_pod_is() {
 		of_pod startupProbe
 		[ "$code" -eq 0 ]
 	}
+	_answers_itself() {
+		in_pod curl -sS --fail http://localhost/
+	}
+	wait_for "an answer" _answers_itself
 	wait_for "all of it to be up" _started
-	! in_pod sh -c ': >/etc/written' 2>/dev/null
-	wait_for "an answer" in_pod curl -sS --fail http://localhost/
+	not in_pod sh -c ': >/etc/written' 2>/dev/null
 	[[ $(in_pod curl -sS http://localhost/) == *'"greeting":"hello from a pod"'* ]]
 	# podman runs one of the probes, the liveness probe.
 	podman healthcheck run web-web
@@ -217,9 +234,9 @@ of_pod_is() {
 	of_pod_is startupProbe 3 readinessProbe 3 livenessProbe 3
 	in_pod initctl start web nginx
 	of_pod_is startupProbe 0 readinessProbe 0 livenessProbe 0
-	in_pod curl -sS --fail http://localhost/
+	wait_for "an answer again" _answers_itself
 	of_pod_is preStop 0
-	not in_pod curl -sS --fail http://localhost/ 2>/dev/null
+	not _answers_itself 2>/dev/null
 	of_pod_is readinessProbe 3 livenessProbe 3
 	# Once more, as after a kubelet's restart: there is nothing to do.
 	of_pod_is preStop 0
