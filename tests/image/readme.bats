@@ -80,15 +80,15 @@ load helpers/image
 	container_start --image "$BUILT"
 	healthy
 	service_is memcached state up
-	local pid
-	pid=$(inside initctl --json status memcached | jq .services[0].pid)
-	[ "$(inside cat "/proc/$pid/comm")" = memcached ]
-	[ "$(inside stat -c %U "/proc/$pid")" = memcache ]
 	_memcached() {
 		timeout 5 bash -c 'exec 3<>/dev/tcp/$1/11211 && printf "version\r\n" >&3 &&
 		    read -r line <&3 && [[ $line == VERSION* ]]' memcached "$(address)"
 	}
 	wait_for "an answer" _memcached
+	local pid
+	pid=$(inside initctl --json status memcached | jq .services[0].pid)
+	[ "$(inside cat "/proc/$pid/comm")" = memcached ]
+	[ "$(inside stat -c %U "/proc/$pid")" = memcache ]
 	inside test -f /var/log/memcached.log
 	# "runit will keep it up and running for you, restarting it when it crashes"
 	inside kill -KILL "$pid"
@@ -118,6 +118,7 @@ load helpers/image
 	booted
 	[ -n "$(inside cat /tmp/boottime.txt)" ]
 	inside cmp /tmp/boottime.txt /tmp/copied.txt
+	said 4 '^\*\*\* Running'
 	[ "$(logs | grep '^\*\*\* Running')" = \
 	    "*** Running /etc/my_init.d/00_regen_ssh_host_keys.sh...
 *** Running /etc/my_init.d/05_syslog...
@@ -168,7 +169,7 @@ load helpers/image
 	no_stderr
 	# ... not only because it is faster than syslog and cron:
 	container_run -- /sbin/my_init --skip-startup-files --quiet -- sh -c '
-		sv -w 5 start syslog cron >/dev/null
+		sv -w 30 start syslog cron >/dev/null
 		until [ -e /run/crond.reboot ]; do :; done
 		logger -p user.debug done
 		until grep -q done /var/log/syslog; do :; done
@@ -287,6 +288,7 @@ load helpers/image
 	wait_log '^service: changed,new,gone,gone,gone$'
 	booted
 	# "Runit services cannot modify the environment like that."
+	wait_for "it to have tried" inside grep -q late /etc/container_environment/CHANGED
 	inside sv restart a
 	wait_for "the second start" _said_twice
 	[ "$(inside env -i sh -c '. /etc/container_environment.sh
@@ -324,7 +326,7 @@ _said_twice() {
 @test "login: the insecure key for one container only" {
 	container_start -- /sbin/my_init --enable-insecure-key
 	healthy
-	[ "$(count_log '^\*\*\* Installing insecure SSH key for user root$')" -eq 1 ]
+	said 1 '^\*\*\* Installing insecure SSH key for user root$'
 	local ip
 	# (podman does not know where in a network that is not its own a container is.)
 	ip=$(docker inspect "$CONTAINER" | grep IPAddress | tail -n 1 | cut -d '"' -f 4)
