@@ -60,8 +60,8 @@ load helpers/image
 	wait_service redis state up
 	wait_service memcached state up
 	wait_for "redis" inside redis-cli ping
-	[ "$(inside sh -c 'stat -c %U /proc/$(pidof redis-server) /proc/$(pidof memcached)' |
-	    tr '\n' ' ')" = 'redis memcache ' ]
+	runs_as redis-server redis
+	runs_as memcached memcache
 	stops_with 0 4000
 }
 
@@ -93,7 +93,7 @@ load helpers/image
 		healthy
 		service_is cron state up
 		if [[ $share == pid* ]]; then
-			[ "$(count_log '^\*\*\* my_init is PID [0-9]*, not PID 1')" -eq 1 ]
+			said 1 '^\*\*\* my_init is PID [0-9]*, not PID 1'
 		fi
 		stops_with 0 4000
 		docker pod rm -f -t 0 "$pod" >/dev/null
@@ -112,6 +112,8 @@ load helpers/image
 	wait_service sshd state up
 	[ "$(inside cat /etc/ssh/ssh_host_ed25519_key.pub)" = "$before" ]
 	docker kill "$CONTAINER" >/dev/null
+	container_wait
+	[ "$status" -eq 137 ]
 	docker start "$CONTAINER" >/dev/null
 	booted
 	service_is cron state up
