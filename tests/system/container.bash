@@ -288,9 +288,10 @@ _job() {
 	echo $code >"$OUTPUT/end"
 }
 
-# Is it my_init by now, or over?
+# Is it my_init by now, or over?  It can be told something from when it has blocked all
+# signals: before, TERM is lost on a PID 1.
 _executed() {
-	local pid name
+	local pid name key value
 	if read -r -t 0 -u "$CONTAINER_END"; then
 		return 0
 	fi
@@ -301,6 +302,10 @@ _executed() {
 	fi
 	read -r name 2>/dev/null <"/proc/$pid/comm" || return 1
 	[ "$name" = my_init ] || return 1
+	while read -r key value; do
+		[ "$key" != SigBlk: ] || break
+	done 2>/dev/null <"/proc/$pid/status" || return 1
+	[ $((16#${value:-0} & 1 << 14)) -ne 0 ] || return 1
 	MY_INIT_PID=$pid
 }
 
