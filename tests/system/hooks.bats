@@ -4,14 +4,18 @@
 
 load sv
 
-# A service that tells signals apart, and says so: "NAME got SIGNAL".  TERM ends it,
-# QUIT does so after a while, in which it still hears TERM.
+# A service that tells signals apart, and says so: "NAME got SIGNAL", and of those that
+# do not end it by a file, got-SIGNAL, too.  TERM ends it, QUIT does so after a while,
+# in which it still hears TERM.
 telling() {
 	cat <<-EOF
 	#!/usr/bin/perl
 	\$| = 1;
 	for my \$s (qw(HUP ALRM INT USR1 USR2 CONT)) {
-		\$SIG{\$s} = sub { print "$1 got \$s\n" unless \$ending };
+		\$SIG{\$s} = sub {
+			print "$1 got \$s\n" unless \$ending;
+			open F, ">", "got-\$s" and close F;
+		};
 	}
 	for my \$s (qw(TERM QUIT)) {
 		\$SIG{\$s} = sub {
@@ -81,13 +85,13 @@ same_lines() {
 	wait_lines 3 '^web up'
 	container_exec sv term web
 	wait_lines 4 '^web up'
-	container_exec sv -w 5 restart web
+	container_exec sv -w 30 restart web
 	wait_lines 5 '^web up'
 	wait_up web
 	local start=$(now_ms)
 	container_kill TERM
 	container_wait
-	took "$start" 0 2000
+	took "$start" 0 10000
 	[ "$status" -eq 0 ]
 	[ "$(count_output '^web got QUIT$')" -eq 5 ]
 	no_output '^web got TERM$'
@@ -105,6 +109,7 @@ same_lines() {
 	wait_up web other
 	ctl 0 stop web
 	wait_output '^web got QUIT$'
+	wait_lines 2 '^other up'
 	[ "$(count_output '^other up')" -eq 2 ]
 	no_output '^web got TERM$'
 }
@@ -144,10 +149,16 @@ same_lines() {
 		both_file $name/finish <<<$'#!/bin/sh\necho "'$name$' finish $*"'
 		both_control $name u <<<$'#!/bin/sh\nsleep 0.2\necho "'$name$' u"\nexit 1'
 	done
-	both_control yes d <<<$'#!/bin/sh\nsleep 0.2\necho "yes d"\nexit 1'
-	# Not before TERM has been heard.
+	# Not before the signal has been heard.
+	both_control yes d <<<$'#!/bin/sh\nuntil [ -e got-CONT ]; do sleep 0.02; done\necho "yes d"\nexit 1'
 	both_control no d <<<$'#!/bin/sh\nuntil [ -e ended ]; do sleep 0.02; done\necho "no d"\nexit 1'
-	both_control yes t <<<$'#!/bin/sh\nkill -INT "$(cat pid)"\nsleep 0.2\necho "yes t"'
+	both_control yes t <<-'EOS'
+	#!/bin/sh
+	kill -INT "$(cat pid)"
+	until [ -e got-INT ]; do sleep 0.02; done
+	sleep 0.2
+	echo "yes t"
+	EOS
 	both_control no t <<<$'#!/bin/sh\necho "no t"\nsleep 0.2\nexit 1'
 	begin yes no
 	same_lines yes
@@ -186,6 +197,7 @@ same_lines() {
 	# runit shows it as paused, whatever the hook has done.
 	same_line '' 0 sv pause a
 	wait_said 'run: a: (pid N) Ns, paused' sv status a
+	wait_for "its hook" hooks_said 7
 	same_line '' 0 sv cont a
 	wait_said 'run: a: (pid N) Ns' sv status a
 	same_lines a
@@ -314,7 +326,7 @@ got_said() {
 	local start=$(now_ms)
 	container_kill TERM
 	container_wait 20
-	took "$start" 1000 3000
+	took "$start" 1000 10000
 	[ "$status" -eq 0 ]
 	wait_output '^t finish -1 9$'
 	wait_output '^d finish -1 15$'
@@ -333,8 +345,10 @@ got_said() {
 	ctl 0 reload a
 	wait_output '^a h '
 	wait_output '^a got HUP$'
-	not runs "$(container_output | sed -n 's/^a h //p')"
-	not runs "$(container_output | sed -n 's/^b u //p')"
+	wait_for "the end of a's sleep" \
+	    not runs "$(container_output | sed -n 's/^a h //p')"
+	wait_for "the end of b's sleep" \
+	    not runs "$(container_output | sed -n 's/^b u //p')"
 	_is a pid "$(said_pid a)"
 	[ "$(count_output 'control/[hu] .*did not end in time')" -eq 2 ]
 }
@@ -369,15 +383,18 @@ got_said() {
 	let_go
 	wait_lines 2 '^a h ends$'
 	wait_for "the end of the hook" no_child
-	[ "$(zombies)" -eq 0 ]
+	wait_for "no zombies" no_zombies
 }
 
-# Has the supervisor no child but service a (if there is one) and the gate?
+# Has the supervisor no child that is a hook, or a zombie?
 no_child() {
-	! pgrep -P "$(supervisor_pid)" | while read -r pid; do
-		tr '\0' ' ' <"/proc/$pid/cmdline"
-		echo
-	done | grep -q control/
+	local pid
+	pid=$(supervisor_pid) || return 1
+	! ps -o stat= -o args= --ppid "$pid" | grep -qE '^Z|control/'
+}
+
+no_zombies() {
+	[ "$(zombies)" -eq 0 ]
 }
 
 # --- the supervisor is killed ------------------------------------------------------------
@@ -386,8 +403,10 @@ no_child() {
 	finish_of web
 	control web t <<-'EOS'
 	#!/bin/sh
+	[ -e /tmp/second ] && second=1
+	: >/tmp/second
 	echo "web t begins"
-	[ -e /tmp/second ] || { : >/tmp/second; exec sleep 100000; }
+	[ "$second" ] || exec sleep 100000
 	exec sv q web
 	EOS
 	container_start --
@@ -412,9 +431,16 @@ no_child() {
 		telling_service w$i
 		finish_of w$i
 		control w$i t <<<$'#!/bin/sh\nsleep 0.1\nexec sv q w'$i
-		control w$i d <<<$'#!/bin/sh\nsleep 0.1\necho "w'$i$' d"'
+		# Not before QUIT has been heard.
+		control w$i d <<-EOS
+		#!/bin/sh
+		sleep 0.1
+		until [ -e ended ]; do sleep 0.02; done
+		echo "w$i d"
+		EOS
 	done
 	for round in 1 2 3; do
+		rm -f "$ROOT"/etc/service/w?/ended
 		container_start --
 		wait_output '^w1 up'
 		wait_output '^w2 up'
@@ -448,6 +474,8 @@ no_child() {
 	ctl 0 --no-wait stop web
 	wait_output '^web got QUIT$'
 	wait_for "the end of the hook" no_child
+	# What it asks of the supervisor is answered after what follows that end.
+	ctl 0 rescan
 	restart_supervisor
 	wait_for "the state" _is web state stopping
 	wait_for "no hook" no_child
