@@ -94,7 +94,7 @@ provoke() {
 	container_start --
 	wait_output '^a up'
 	container_exec timeout 1 initctl status >/dev/null 2>&1 || :
-	wait_for "the gate's end" container_exec test -e /tmp/done
+	wait_for --within 40 "the gate's end" container_exec test -e /tmp/done
 	[ "$(cat "$(container_file /tmp/answers)")" = "[2, 2, 2, 2, 2, 1, 1]" ]
 	[ "$(count_output '^a up')" -eq 1 ]
 	container_kill TERM
