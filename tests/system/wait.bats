@@ -18,18 +18,24 @@ waited() {
 	    fail "exit code $code: $(cat "$OUTPUT/$3")"
 }
 
-# Is it the gate that is asked, by so many clients?
+# Has the gate heard so many clients, and no other?  These have asked when they sleep,
+# and it has read that when it sleeps after them.
 parked() {
-	[ "$(ss_count)" -ge "$1" ]
+	local gate
+	gate=$(gate_pid) || return 1
+	[ "$(container_exec pgrep -c -x initctl)" -eq "$1" ] &&
+	    [ "$(container_exec pgrep -c -x -r S initctl)" -eq "$1" ] &&
+	    [ "$(status_field "$gate" State)" = S ] &&
+	    [ "$(ss_count "$gate")" -eq $(($1 + 2)) ]
 }
 
 ss_count() {
-	find "/proc/$(gate_pid)/fd" -lname 'socket:*' 2>/dev/null | wc -l
+	find "/proc/$1/fd" -lname 'socket:*' 2>/dev/null | wc -l
 }
 
-# Waits until one client more is connected than the gate has without any.
+# Waits until so many clients more are connected than the gate has without any.
 wait_parked() {
-	wait_for "$1 to wait" parked $(($1 + 2))
+	wait_for "$1 to wait" parked "$1"
 }
 
 # A service that is ready when there is /tmp/ready, and ends with /tmp/code.
@@ -37,7 +43,7 @@ slow_service() {
 	service slow <<-'EOF'
 	#!/bin/sh
 	echo "slow up $$"
-	until [ -e /tmp/code ]; do sleep 0.02; done
+	until [ -s /tmp/code ]; do sleep 0.02; done
 	read -r code </tmp/code
 	rm /tmp/code
 	exit "$code"
