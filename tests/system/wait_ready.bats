@@ -242,8 +242,8 @@ ends_with() {
 	wait_for "keeps to be up" _is keeps state up
 	ctl 0 stop web
 	no_output '^command up'
-	# A service that is removed is not waited for.
-	container_exec rm -r /etc/service/new
+	# A service that is removed is not waited for.  (Not by rm: it is written to.)
+	container_exec mv /etc/service/new /srv/new
 	wait_output '^command up'
 }
 
@@ -317,6 +317,8 @@ ends_with() {
 	wait_for "the gate's end" no_gate
 	# The watch of the service directory begins after a second.
 	wait_for "the watch" watches
+	# What had to be done has been: nothing happens in half a second.
+	wait_for "the supervisor to rest" rests
 	before=$(switches)
 	sleep 2.5
 	after=$(switches)
@@ -337,6 +339,13 @@ watches() {
 
 switches() {
 	grep -h ctxt_switches "/proc/$supervisor/status" | tr -s '\n\t' '  '
+}
+
+rests() {
+	local before
+	before=$(switches)
+	sleep 0.5
+	[ "$before" = "$(switches)" ]
 }
 
 # --- the supervisor is killed ---------------------------------------------------------------
@@ -362,6 +371,7 @@ switches() {
 	ctl 1 restart slow
 	_is slow state failed
 	ctl 0 restart web
+	wait_lines 2 '^web up'
 	runs "$(said_pid command)"
 	let_go
 	container_wait
