@@ -58,8 +58,8 @@ never() {
 	EOF
 	container_start -- -- sh -c 'echo command up; exec sleep 1000'
 	wait_output '^command up'
-	container_exec pgrep -f '^sleep 1001'
-	container_exec pgrep -f '^sleep 1002'
+	wait_for "one" container_exec pgrep -f '^sleep 1001'
+	wait_for "the other" container_exec pgrep -f '^sleep 1002'
 }
 
 @test "no /etc/my_init.d, or one that is a file: nothing to run, nothing to say" {
@@ -213,7 +213,7 @@ stop_in_script() {
 	start=$(now_ms)
 	container_kill "$1"
 	container_wait
-	took "$start" 0 5000
+	took "$start" 0 10000
 	[ "$status" -eq 0 ]
 	in_order '^\*\*\* An error occurred\. Aborting\.$' \
 	    '^\*\*\* Shutting down /etc/my_init\.d/10_wait \(PID [0-9]+\)\.\.\.$' \
@@ -255,7 +255,7 @@ stop_in_script() {
 	start=$(now_ms)
 	container_kill TERM
 	container_wait
-	took "$start" 1000 4000
+	took "$start" 1000 10000
 	[ "$status" -eq 0 ]
 	wait_lines 1 '^\*\*\* /etc/my_init\.d/10_stubborn \(PID [0-9]+\) did not shut down in time\. Forcing it to exit\.$'
 }
@@ -275,5 +275,5 @@ stop_in_script() {
 	wait_output 'Shutting down'
 	container_kill TERM
 	container_wait
-	took "$start" 0 5000
+	took "$start" 0 10000
 }
