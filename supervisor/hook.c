@@ -17,6 +17,7 @@
 #include "supervisor.h"
 
 #define CHARACTER	8	/* its place in a name */
+#define NOBODY		-1	/* no run has this pid */
 
 struct hook {
 	struct process	process;
@@ -181,13 +182,19 @@ hook_start(struct service *service)
 	return service->entries & ENTRY(CONTROL) && begin(service, 'u', 0);
 }
 
-/* The signal has been sent, or there was no need to.  CONT, for it to be heard. */
+/*
+ * The signal has been sent, or there was no need to.  CONT, for it to be heard; a STOP
+ * that was asked for before, and that control/p has yet to decide about, is not sent.
+ */
 static void
 told(struct service *service, bool control)
 {
 	struct state_slot *slot = service_slot(service);
 	pid_t pid = atomic_load(&slot->pid);
+	struct hook *pause = find(service, 'p');
 
+	if (pause != NULL)
+		pause->target = NOBODY;
 	if (pid > 0)
 		kill(pid, SIGCONT);
 	if (slot->want != WANT_DOWN || !control || !begin(service, 'd', 0))

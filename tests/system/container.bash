@@ -50,7 +50,7 @@
 #   wait_output REGEX              waits for a line of output (grep -E)
 #   wait_for [--within S] WHAT COMMAND...
 #                                  waits until a command succeeds (20 s)
-#   container_wait [SECONDS]       waits for the end (at most 60 s)
+#   container_wait [SECONDS]       waits for the end (at most 120 s)
 # After the end:
 #   $status $stdout $stderr        exit code, and output less its last newlines; of
 #                                  merged output both are the whole
@@ -61,7 +61,7 @@
 # the supervisor ended by a fault of its own or a sanitizer said something; one
 # that provokes this sets CONTAINER_MAY_FAULT=1.
 
-CONTAINER_DEADLINE=60	# seconds of life of a container
+CONTAINER_DEADLINE=120	# seconds of life of a container
 CONTAINER_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 . "$BATS_TEST_DIRNAME/../wait.bash"

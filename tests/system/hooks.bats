@@ -287,8 +287,9 @@ got_said() {
 @test "stopped while control/u runs: it is ended, and run and finish never begin" {
 	good_service a
 	finish_of a
-	control a u <<<$'#!/bin/sh\ntrap "echo a u ended; exit" TERM\necho "a u begins"
-	sleep 100000 & wait'
+	# Its sleep first: else that is for a moment a shell, to which TERM is lost.
+	control a u <<<$'#!/bin/sh\nsleep 100000 &\ntrap "echo a u ended; exit" TERM
+	echo "a u begins"\nwait'
 	container_start --
 	wait_output '^a u begins$'
 	_is a state starting
@@ -304,6 +305,40 @@ got_said() {
 	container_wait 10
 	[ "$status" -eq 0 ]
 	no_output '^a (up|finish)'
+}
+
+@test "a pause that control/p has yet to decide about does not hold up a stop" {
+	service slow <<-'EOF'
+	#!/usr/bin/perl
+	$| = 1;
+	$SIG{TERM} = sub {
+		print "slow told\n";
+		select undef, undef, undef, 0.02 until -e "/tmp/go";
+		exit;
+	};
+	print "slow up $$\n";
+	sleep 1 while 1;
+	EOF
+	root_file /etc/service/slow/finish 755 <<<$'#!/bin/sh\necho "slow finish $*"'
+	control slow p <<-'EOS'
+	#!/bin/sh
+	echo "slow p"
+	until [ -e /tmp/told ]; do sleep 0.02; done
+	exit 1
+	EOS
+	# More time than is waited for.
+	container_start KILL_PROCESS_TIMEOUT=50 --
+	wait_output '^slow up'
+	ctl 0 signal STOP slow
+	wait_output '^slow p$'
+	ctl 0 --no-wait stop slow
+	wait_output '^slow told$'
+	: >"$(container_file /tmp/told)"
+	wait_for "the end of the hook" no_child
+	# What it asks of the supervisor is answered after what follows that end.
+	ctl 0 rescan
+	let_go
+	wait_output '^slow finish 0 0$'
 }
 
 # --- that do not end ---------------------------------------------------------------------
