@@ -43,7 +43,7 @@ same_memory() {
 	wait_output '^a up'
 	local memory=$(status_field "$MY_INIT_PID" VmRSS)
 	: >"$(container_file /tmp/start)"
-	wait_for --within 50 "the orphans" _has_line '^orphans done$'
+	wait_for --within 100 "the orphans" _has_line '^orphans done$'
 	wait_for "no zombies" no_zombies
 	same_memory "$memory"
 	: >"$(container_file /tmp/go)"
@@ -62,7 +62,7 @@ same_memory() {
 	restart_supervisor
 	local memory=$(status_field "$MY_INIT_PID" VmRSS)
 	: >"$(container_file /tmp/start)"
-	wait_for --within 45 "the orphans" _has_line '^orphans done$'
+	wait_for --within 100 "the orphans" _has_line '^orphans done$'
 	wait_for "no zombies" no_zombies
 	same_memory "$memory"
 	: >"$(container_file /tmp/go)"
