@@ -329,6 +329,39 @@ runit_knows() {
 	wait_log 'after the kill'
 }
 
+# asked_image SERVICE: an image in which its run waits for /tmp/go, which is there, and
+# what its check finds is written down.
+asked_image() {
+	image_build <<-END
+	FROM BASE
+	RUN cd /etc/service/$1 && mv check checked && \\
+	    sed -i '2i until [ -e /tmp/go ]; do sleep 0.1; done' run && \\
+	    printf '%s\n' '#!/bin/sh' ./checked 'code=\$?' 'echo \$code >>/tmp/codes' \\
+	        'exit \$code' >check && chmod 755 check && : >/tmp/go
+	END
+}
+
+# not_ready SERVICE: it is asked, and it is not.
+not_ready() {
+	wait_for "$1 to be asked" inside test -s /tmp/codes
+	not inside grep -qx 0 /tmp/codes
+	service_is "$1" state starting
+}
+
+@test "syslog: is not there before it hears, whatever socket was left" {
+	asked_image syslog
+	container_start --image "$BUILT"
+	booted
+	inside sh -c 'rm /tmp/go; : >/tmp/codes'
+	inside initctl signal KILL syslog
+	not_ready syslog
+	inside test -S /dev/log
+	inside touch /tmp/go
+	wait_service syslog ready true
+	inside logger it hears
+	wait_log 'it hears'
+}
+
 # --- logrotate -----------------------------------------------------------------------
 @test "logrotate: forced, and by cron.daily; all goes on logging" {
 	container_start
@@ -427,6 +460,54 @@ runit_knows() {
 	[ "$(count_log sshd)" -eq 1 ]
 	not inside sh -c 'ls /etc/ssh/ssh_host_*'
 	stops_with 0 5000
+}
+
+@test "sshd: the key is enabled just as it finds that nobody has one: it runs" {
+	image_build <<-'END'
+	FROM BASE
+	RUN sed -i '/^if ! can_log_in/a : >/tmp/found; until [ -e /tmp/go ]; do sleep 0.1; done' \
+	    /etc/service/sshd/run && grep -q /tmp/found /etc/service/sshd/run
+	END
+	container_start --image "$BUILT"
+	wait_for "what it finds" inside test -e /tmp/found
+	inside initctl enable-insecure-key
+	inside touch /tmp/go
+	wait_service sshd state up
+	[ "$(ssh_in "$(insecure_key)" "$(address)" whoami)" = root ]
+	stops_with 0 5000
+}
+
+@test "sshd: is not ready before it listens, whatever PID was left" {
+	asked_image sshd
+	container_start --image "$BUILT" -- /sbin/my_init --enable-insecure-key
+	booted
+	service_is sshd state up
+	inside sh -c 'rm /tmp/go; : >/tmp/codes'
+	docker kill "$CONTAINER" >/dev/null
+	container_wait
+	docker start "$CONTAINER" >/dev/null
+	not_ready sshd
+	inside test -s /run/sshd.pid
+	inside touch /tmp/go
+	wait_service sshd ready true
+	[ "$(ssh_in "$(insecure_key)" "$(address)" whoami)" = root ]
+}
+
+@test "ssh: host keys are made by one at a time" {
+	container_start -- /sbin/my_init --enable-insecure-key
+	booted
+	local before
+	before=$(inside cat /etc/ssh/ssh_host_ed25519_key.pub)
+	docker exec -d "$CONTAINER" flock /etc/ssh sleep 1000
+	wait_for "the lock" inside grep -q FLOCK /proc/locks
+	docker exec -d "$CONTAINER" /etc/my_init.d/00_regen_ssh_host_keys.sh -f
+	wait_for "it to be waited for" inside grep -q -- '-> FLOCK' /proc/locks
+	[ "$(inside cat /etc/ssh/ssh_host_ed25519_key.pub)" = "$before" ]
+	inside pkill -f '^sleep 1000'
+	_are_new() {
+		[ "$(inside cat /etc/ssh/ssh_host_ed25519_key.pub)" != "$before" ]
+	}
+	wait_for "new keys" _are_new
 }
 
 @test "enable_insecure_key: appends, once, shows no private key; sshd is up at once" {

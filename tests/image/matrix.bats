@@ -159,6 +159,14 @@ up() {
 	booted
 	up cron syslog
 	no_line_twice
+	service_is sshd state down
+	stops_with 0 5000
+	# Another boot, though PID 1 is the same.
+	docker start "$CONTAINER" >/dev/null
+	booted
+	up cron syslog
+	service_is sshd state down
+	said 2 '^\*\*\* sshd: nobody could log in'
 	stops_with 0 5000
 	[ "$(docker inspect -f '{{.State.Running}}' "$bystander")" = true ]
 }

@@ -1,7 +1,6 @@
 """Does the jobs of app.py, one after the other; TERM lets it end the one it is at."""
 import json
 import signal
-import sys
 
 import redis
 
@@ -12,15 +11,13 @@ stopping = False
 def stop(signo, frame):
     global stopping
     stopping = True
-    if waiting:
-        sys.exit(0)
 
 
-waiting = False
 signal.signal(signal.SIGTERM, stop)
 while not stopping:
-    waiting = True
-    _, job = store.blpop("jobs")
-    waiting = False
-    job = json.loads(job)
+    # A job that it has taken is done, so it is not ended while it waits for one.
+    taken = store.blpop("jobs", timeout=1)
+    if taken is None:
+        continue
+    job = json.loads(taken[1])
     store.set(f"result:{job['number']}", job["text"].upper())

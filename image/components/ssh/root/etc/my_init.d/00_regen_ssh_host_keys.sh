@@ -22,4 +22,4 @@ elif has_host_keys; then
 else
 	echo "No SSH host key available. Generating one..."
 fi
-make_host_keys ""
+locked make_host_keys ""

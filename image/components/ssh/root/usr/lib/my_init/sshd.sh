@@ -75,9 +75,22 @@ make_host_keys() {
 	return 1
 }
 
-# At boot, and when sshd is started: keys of this container's own, if there are
-# none.  Who mounts something at /etc/ssh keeps them for the next container.
+# locked COMMAND...: one at a time, or the halves of two keys might come together.
+locked() {
+	{
+		flock 9 || :
+		"$@"
+	} 9</etc/ssh
+}
+
+# At boot, and when sshd is started: keys of this container's own, if there are none.
 need_host_keys() {
+	! has_host_keys || host_keys_are_foreign || return 0
+	locked make_needed_host_keys
+}
+
+# Who mounts something at /etc/ssh keeps them for the next container.
+make_needed_host_keys() {
 	if ! has_host_keys; then
 		echo "No SSH host key available. Generating one..."
 	elif host_keys_are_foreign; then

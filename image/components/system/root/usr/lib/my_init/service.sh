@@ -7,10 +7,20 @@ is_root() {
 	[ -O / ]
 }
 
-# first_in_boot SERVICE: is this its first start since the container's?  PID 1's start
-# time tells one boot from another, as /run outlives a `docker restart`.
+# my_init is the parent of the supervisor, which is that of a run script; PID 1 may be
+# another's (docker run --pid host).
+find_my_init() {
+	IFS= read -r stat <"/proc/$PPID/stat" || stat=
+	# shellcheck disable=SC2086
+	set -- ${stat##*) }
+	my_init=${2:-1}
+}
+
+# first_in_boot SERVICE: is this its first start since the container's?  The start time
+# of my_init tells one boot from another, as /run outlives a `docker restart`.
 first_in_boot() {
-	IFS= read -r boot </proc/1/stat
+	find_my_init
+	IFS= read -r boot <"/proc/$my_init/stat"
 	# shellcheck disable=SC2086
 	set -- "$1" ${boot##*) }
 	boot=${21}
@@ -23,7 +33,8 @@ first_in_boot() {
 
 # Was my_init started with --quiet?
 is_quiet() {
-	grep -qsz -e '^--quiet$' /proc/1/cmdline
+	find_my_init
+	grep -qsz -e '^--quiet$' "/proc/$my_init/cmdline"
 }
 
 # stay_down SERVICE [REASON]: says why the service does not run, and has the
