@@ -264,26 +264,8 @@ passes() {
 	wait_for "it to be read" woken
 }
 
-# Has it not been woken for a while, since before?
-rests() {
-	before=$(switches)
-	sleep 0.5
-	[ "$(switches)" = "$before" ]
-}
-
 woken() {
 	[ "$(switches)" != "$before" ]
-}
-
-# The gate stays for a while after its last client.
-no_gate() {
-	kill -KILL "$(gate_pid)" 2>/dev/null || :
-	! gate_pid >/dev/null
-}
-
-# Context switches of the supervisor, of both kinds.
-switches() {
-	grep -h ctxt_switches "/proc/$supervisor/status" | tr -s '\n\t' '  '
 }
 
 @test "health: killed, the next supervisor goes on, and not beside what was asked" {

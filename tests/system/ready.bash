@@ -53,3 +53,21 @@ talker() {
 tell() {
 	printf '%s\n' "$2" >"$(container_file "/tmp/$1")"
 }
+
+# The gate stays for a while after its last client.
+no_gate() {
+	kill -KILL "$(gate_pid)" 2>/dev/null || :
+	! gate_pid >/dev/null
+}
+
+# Context switches of the supervisor, $supervisor, of both kinds.
+switches() {
+	grep -h ctxt_switches "/proc/$supervisor/status" | tr -s '\n\t' '  '
+}
+
+# Has it not been woken for a while, since there were $before?
+rests() {
+	before=$(switches)
+	sleep 0.5
+	[ "$(switches)" = "$before" ]
+}

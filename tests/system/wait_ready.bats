@@ -319,7 +319,6 @@ ends_with() {
 	wait_for "the watch" watches
 	# What had to be done has been: nothing happens in half a second.
 	wait_for "the supervisor to rest" rests
-	before=$(switches)
 	sleep 2.5
 	after=$(switches)
 	[ "$before" = "$after" ] || fail "woken: $before, $after"
@@ -327,25 +326,8 @@ ends_with() {
 	wait_output '^command up'
 }
 
-# The gate stays for a while after its last client.
-no_gate() {
-	kill -KILL "$(gate_pid)" 2>/dev/null || :
-	! gate_pid >/dev/null
-}
-
 watches() {
 	grep -qs inotify "/proc/$supervisor/fdinfo/"*
-}
-
-switches() {
-	grep -h ctxt_switches "/proc/$supervisor/status" | tr -s '\n\t' '  '
-}
-
-rests() {
-	local before
-	before=$(switches)
-	sleep 0.5
-	[ "$before" = "$(switches)" ]
 }
 
 # --- the supervisor is killed ---------------------------------------------------------------

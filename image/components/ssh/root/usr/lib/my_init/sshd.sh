@@ -89,7 +89,8 @@ need_host_keys() {
 	locked make_needed_host_keys
 }
 
-# Who mounts something at /etc/ssh keeps them for the next container.
+# By now another may have made them.  Who mounts something at /etc/ssh keeps them for
+# the next container.
 make_needed_host_keys() {
 	if ! has_host_keys; then
 		echo "No SSH host key available. Generating one..."
